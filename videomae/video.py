@@ -1,0 +1,420 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Which frames of a video make a clip, and how exactly those are read.
+
+The first half is integer arithmetic on frame numbers: what pre-training, fine-tuning and testing look at. The second half
+reads frames by number with PyAV. Frame `i` is the i-th frame that decoding the whole file from its beginning gives, whatever
+headers, frame rates or time stamps say.
+
+Shapes: T frames, C = 3 channels (RGB), H rows, W columns; clips are `(T, C, H, W)` uint8.
+"""
+
+import bisect
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import VideoReformatter
+
+VIDEO_EXTENSIONS = frozenset(
+    ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .mts .m2ts .ogv .ts .webm .wmv".split()
+)
+
+# Codecs of which one packet is one frame, so that time stamps can be listed without decoding. The others hide frames in
+# packets or spread them over several (VP8's invisible references, MPEG-4's packed B-frames): those files are decoded instead.
+PACKET_IS_FRAME = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
+
+# Jumping to a key frame refills the decoder's reordering queue; decoding through a shorter gap than this costs no more.
+SHORTEST_JUMP = 8  # frames
+
+
+# ---- which frames ----
+
+
+def pretraining_frame_indices(
+    total_frames: int, *, num_frames: int, frame_stride: int, generator: torch.Generator
+) -> list[int]:
+    """Frames of one pre-training clip: every `frame_stride`-th from a random start (VideoMAE, section 4.1).
+
+    A video too short for the clip starts at 0 and repeats the last frame that the stride reaches. As in the official code an
+    advance needs one frame more than it would have to: 61 frames at stride 4 end with 56, 56 although frame 60 exists.
+    """
+    _check_sampling(total_frames, num_frames, frame_stride)
+    position = _random_below(max(total_frames - num_frames * frame_stride, 0) + 1, generator)
+    indices = []
+    for _ in range(num_frames):
+        indices.append(position)
+        if position + 1 + frame_stride < total_frames:
+            position += frame_stride
+    return indices
+
+
+def training_frame_indices(
+    total_frames: int, *, num_frames: int, frame_stride: int, protocol: str, generator: torch.Generator
+) -> list[int]:
+    """Frames of one fine-tuning clip.
+
+    `"dense"` (Kinetics, UCF101, HMDB51): `num_frames` points spread evenly over a random window of
+    `num_frames * frame_stride` frames, both ends included, so that the true step is a little longer than the stride (4.27 for
+    16 frames at stride 4); a video no longer than the window is sampled over its whole length and ends with its last frame
+    repeated. `"uniform"` (Something-Something): one random frame of each of `num_frames` equal segments, whatever the stride;
+    a video with fewer frames than that gives its first frame only, as in the paper's code.
+    """
+    _check_sampling(total_frames, num_frames, frame_stride)
+    _check_protocol(protocol)
+    if protocol == "uniform":
+        length = total_frames // num_frames
+        if length == 0:
+            return [0] * num_frames
+        return [segment * length + _random_below(length, generator) for segment in range(num_frames)]
+    window = num_frames * frame_stride
+    if total_frames > window:
+        start = _random_below(total_frames - window, generator)
+        points = max(num_frames - 1, 1)
+        return [start + min(i * window // points, window - 1) for i in range(num_frames)]
+    distinct = total_frames // frame_stride
+    points = max(distinct - 1, 1)
+    spread = [min(i * total_frames // points, total_frames - 1) for i in range(distinct)]
+    return spread + [total_frames - 1] * (num_frames - distinct)
+
+
+def view_frame_indices(
+    total_frames: int, *, num_frames: int, frame_stride: int, segment: int, num_segments: int, protocol: str
+) -> list[int]:
+    """Frames of test view `segment` out of `num_segments`; a single segment is the middle of the video.
+
+    `"dense"`: of every `frame_stride`-th frame, `num_frames` consecutive ones; the views start at equal distances from the
+    first possible start to the last; a short video repeats its last sampled frame. `"uniform"`: the video is cut into
+    `num_frames` equal parts, and view `s` of `S` takes the frame at `s / S` of each (a single one takes the middle).
+    """
+    _check_sampling(total_frames, num_frames, frame_stride)
+    _check_protocol(protocol)
+    if not 0 <= segment < num_segments:
+        raise ValueError(f"segment must be in 0 .. num_segments - 1 = {num_segments - 1}, got {segment}")
+    if num_segments == 1:
+        segment, num_segments = 1, 2 if protocol == "uniform" else 3
+    if protocol == "uniform":
+        return [total_frames * (segment + num_segments * i) // (num_frames * num_segments) for i in range(num_frames)]
+    sampled = -(-total_frames // frame_stride)
+    start = segment * max(sampled - num_frames, 0) // (num_segments - 1)
+    return [min(start + i, sampled - 1) * frame_stride for i in range(num_frames)]
+
+
+def _check_sampling(total_frames: int, num_frames: int, frame_stride: int) -> None:
+    for name, value in (("total_frames", total_frames), ("num_frames", num_frames), ("frame_stride", frame_stride)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def _check_protocol(protocol: str) -> None:
+    if protocol not in ("dense", "uniform"):
+        raise ValueError(f'sampling protocol must be "dense" or "uniform", got {protocol!r}')
+
+
+def _random_below(bound: int, generator: torch.Generator) -> int:
+    return int(torch.randint(bound, (), generator=generator))
+
+
+# ---- reading them ----
+
+
+class VideoDecodeError(ValueError):
+    """A video that can not be read, or not completely. `path` names it, `reason` says what is wrong."""
+
+    def __init__(self, path: str, reason: str):
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is. Sizes are as displayed, after rotation."""
+
+    path: str
+    num_frames: int  # exactly as many as can be read
+    fps: float | None  # average frames per second; None where neither time stamps nor the header tell
+    height: int
+    width: int
+    codec: str
+    duration: float | None  # seconds, num_frames / fps
+    rotation: int  # degrees counter-clockwise by which decoded frames are turned for display: 0, 90, 180 or 270
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """The frames of a file, listed without decoding: time stamps (stream time base) in presentation order."""
+
+    timestamps: list[int]
+    keys: list[int]  # time stamps from which decoding can start, ascending; one may lie before the first shown frame
+
+    def start_for(self, number: int) -> tuple[int, int]:
+        """Where to start decoding for frame `number`: (time stamp to seek, number of the first frame that comes out)."""
+        key = self.keys[bisect.bisect_right(self.keys, self.timestamps[number]) - 1]
+        return key, bisect.bisect_left(self.timestamps, key)
+
+
+class _IndexMismatch(Exception):
+    """Decoding gave another frame than the index promised."""
+
+
+class VideoReader:
+    """Reads frames of one video by number.
+
+    Args:
+        source: path, bytes or binary file object (which stays open and must be able to seek).
+        num_threads: decoder threads; 1 inside data-loader workers.
+
+    The time stamps of all packets are listed first, without decoding; `read` then seeks to the key frame before each wanted
+    frame and decodes from there. Every decoded frame is checked against the list. Where a codec or a file does not allow
+    that, the file is decoded from its beginning: slower, and always right.
+
+    Raises:
+        VideoDecodeError: missing, empty, not a video, no video stream, or cut short. A file of which only a part is there is
+            an error even when the wanted frames lie in that part, if its header tells; a frame that does not decode is never
+            replaced by another.
+    """
+
+    info: VideoInfo
+
+    def __init__(self, source: str | Path | bytes | BinaryIO, *, num_threads: int = 1):
+        self.path = _describe(source)
+        self._source = BytesIO(source) if isinstance(source, bytes) else source
+        self._num_threads = num_threads
+        self._container = None
+        self._reformatter = VideoReformatter()
+        try:
+            with self._decode_errors():
+                self._open()
+                self._index = self._list_frames()
+                self.info = self._describe_video()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @property
+    def num_frames(self) -> int:
+        return self.info.num_frames
+
+    def read(self, indices: Sequence[int]) -> torch.Tensor:
+        """The frames with these numbers, in any order, repeats allowed: uint8 `(len(indices), 3, H, W)`.
+
+        The tensor is a view of channels-last memory, as decoded: later resizing is faster on it.
+        """
+        rows: dict[int, list[int]] = {}
+        for row, number in enumerate(indices):
+            if not 0 <= number < self.num_frames:
+                raise ValueError(f"{self.path}: frame {number} asked for, it has frames 0 to {self.num_frames - 1}")
+            rows.setdefault(int(number), []).append(row)
+        frames = np.empty((len(indices), self.info.height, self.info.width, 3), dtype=np.uint8)
+        with self._decode_errors():
+            for number, image in self._images(sorted(rows)):
+                frames[rows[number]] = image
+        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def _images(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        if self._index is not None:
+            try:
+                yield from self._images_by_seeking(numbers)
+                return
+            except _IndexMismatch:
+                self._forget_index()
+        yield from self._pick(numbers, self._frames_from_beginning())
+
+    def _images_by_seeking(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        while numbers:
+            window = self._index_window(numbers)
+            key, first = self._index.start_for(window[0])
+            yield from self._pick(window, self._frames_from_key(key, first))
+            numbers = numbers[len(window) :]
+
+    def _index_window(self, numbers: list[int]) -> list[int]:
+        """The leading numbers that one pass of the decoder should give: up to the first gap that a jump shortens."""
+        for i in range(1, len(numbers)):
+            _, first = self._index.start_for(numbers[i])
+            if first - numbers[i - 1] > SHORTEST_JUMP:
+                return numbers[:i]
+        return numbers
+
+    def _pick(self, numbers: list[int], frames: Iterator) -> Iterator[tuple[int, np.ndarray]]:
+        """Convert the frames whose numbers are wanted (ascending); stop decoding after the last."""
+        wanted = iter(numbers)
+        number = next(wanted, None)
+        if number is None:
+            return
+        for current, frame in frames:
+            if current != number:
+                continue
+            yield number, self._to_image(frame, number)
+            number = next(wanted, None)
+            if number is None:
+                return
+        raise VideoDecodeError(self.path, f"frame {number} does not decode")
+
+    def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
+        """Upright RGB pixels `(H, W, 3)`."""
+        pixels = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        image = np.rot90(pixels, k=self.info.rotation // 90)
+        height, width = self.info.height, self.info.width
+        if image.shape[:2] != (height, width):
+            raise VideoDecodeError(
+                self.path, f"frame {number} is {image.shape[1]}x{image.shape[0]}, the video began with {width}x{height}"
+            )
+        return image
+
+    # -- the file --
+
+    def _open(self) -> None:
+        self.close()
+        if isinstance(self._source, (str, Path)):
+            _check_file(self.path)
+            self._container = av.open(f"file:{self._source}", metadata_errors="ignore")
+        else:
+            self._source.seek(0)
+            self._container = av.open(self._source, metadata_errors="ignore")
+        # cover pictures of audio files are video streams to FFmpeg
+        streams = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not streams:
+            raise VideoDecodeError(self.path, "no video stream in it")
+        self._stream = streams[0]
+        self._stream.thread_type = "AUTO"
+        self._stream.thread_count = self._num_threads
+
+    @contextlib.contextmanager
+    def _decode_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except av.FFmpegError as error:
+            reason = f"damaged, cut short or not a video (FFmpeg: {error.strerror or error})"
+            raise VideoDecodeError(self.path, reason) from error
+
+    def _list_frames(self) -> FrameIndex | None:
+        """The index of all frames from the packets alone, or None where packets do not tell."""
+        if self._stream.codec_context.codec.canonical_name not in PACKET_IS_FRAME:
+            return None
+        packets = [packet for packet in self._container.demux(self._stream) if packet.size]
+        if any(packet.is_corrupt for packet in packets):
+            raise VideoDecodeError(self.path, "its data ends early")
+        timestamps = [packet.pts for packet in packets]
+        if not packets or None in timestamps or len(set(timestamps)) < len(packets) or not packets[0].is_keyframe:
+            return None
+        # packets marked "discard" (before the start of an edit list) are decoded and not shown
+        shown = sorted(packet.pts for packet in packets if not packet.is_discard)
+        keys = sorted(packet.pts for packet in packets if packet.is_keyframe)
+        # frames shown before the first key frame need one that is missing: some decoders drop them, others do not
+        return FrameIndex(shown, keys) if shown and shown[0] >= keys[0] else None
+
+    def _describe_video(self) -> VideoInfo:
+        if self._index is None:
+            num_frames, first = self._count_frames()
+            timestamps = []
+        else:
+            timestamps = self._index.timestamps
+            num_frames, first = len(timestamps), self._first_frame()
+        if first is None:
+            raise VideoDecodeError(self.path, "no frame in it decodes")
+        fps = self._frame_rate(timestamps)
+        rotation = round(first.rotation / 90) * 90 % 360
+        height, width = (first.width, first.height) if rotation % 180 else (first.height, first.width)
+        return VideoInfo(
+            path=self.path,
+            num_frames=num_frames,
+            fps=fps,
+            height=height,
+            width=width,
+            codec=self._stream.codec_context.codec.canonical_name,
+            duration=num_frames / fps if fps else None,
+            rotation=rotation,
+        )
+
+    def _frame_rate(self, timestamps: list[int]) -> float | None:
+        if len(timestamps) > 1:
+            return float((len(timestamps) - 1) / ((timestamps[-1] - timestamps[0]) * self._stream.time_base))
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate else None
+
+    def _first_frame(self) -> av.VideoFrame | None:
+        return next((frame for _, frame in self._frames_from_beginning()), None)
+
+    def _count_frames(self) -> tuple[int, av.VideoFrame | None]:
+        count, first = 0, None
+        for count, frame in enumerate((frame for _, frame in self._frames_from_beginning()), start=1):
+            first = first or frame
+        return count, first
+
+    def _forget_index(self) -> None:
+        """From now on decode from the beginning, if that gives as many frames as the packets promised."""
+        self._index = None
+        count, _ = self._count_frames()
+        if count != self.num_frames:
+            raise VideoDecodeError(self.path, f"damaged: {self.num_frames} frames are listed, {count} decode")
+
+    def _frames_from_beginning(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        self._open()
+        yield from enumerate(self._container.decode(self._stream))
+
+    def _frames_from_key(self, key: int, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decode from the key frame with time stamp `key`, the first shown frame from there on being number `first`."""
+        timestamps = self._index.timestamps
+        self._container.seek(key, stream=self._stream)
+        number = first
+        for frame in self._container.decode(self._stream):
+            if frame.pts is not None and frame.pts < timestamps[first]:
+                continue  # FFmpeg went to an earlier key frame, or a picture that refers to frames before the key frame
+            if number == len(timestamps) or frame.pts != timestamps[number]:
+                raise _IndexMismatch
+            yield number, frame
+            number += 1
+        raise _IndexMismatch
+
+
+def probe(source: str | Path | bytes | BinaryIO) -> VideoInfo:
+    """What a video is; see `VideoReader` for what is raised."""
+    with VideoReader(source) as reader:
+        return reader.info
+
+
+def read_frames(
+    source: str | Path | bytes | BinaryIO, indices: Sequence[int], *, num_threads: int = 1
+) -> torch.Tensor:
+    """Frames of a video by number: uint8 `(len(indices), 3, H, W)`; see `VideoReader`."""
+    with VideoReader(source, num_threads=num_threads) as reader:
+        return reader.read(indices)
+
+
+def _describe(source: str | Path | bytes | BinaryIO) -> str:
+    if isinstance(source, (str, Path)):
+        return str(source)
+    if isinstance(source, bytes):
+        return f"<{len(source)} bytes>"
+    return str(getattr(source, "name", "<file object>"))
+
+
+def _check_file(path: str) -> None:
+    """Plain words for what FFmpeg would report as "Invalid data"."""
+    if os.path.isdir(path):
+        raise VideoDecodeError(path, "is a folder, not a video")
+    if not os.path.exists(path):
+        raise VideoDecodeError(path, "no such file")
+    if os.path.getsize(path) == 0:
+        raise VideoDecodeError(path, "the file is empty")
