@@ -18,7 +18,7 @@ test-all: lint test-mixins
 # transformers' common tests on our classes; fetches its source distribution, which alone has them.
 test-mixins: $(INSTALLED)
 	$(PYTHON) tests/mixins/fetch.py .venv/transformers
-	PYTHONPATH=.venv/transformers $(PYTEST) tests/mixins
+	PYTHONPATH=.venv/transformers $(PYTEST) -o addopts= -W ignore::pytest.PytestUnknownMarkWarning tests/mixins
 
 lint: $(INSTALLED)
 	.venv/bin/ruff check .

@@ -26,7 +26,7 @@ REQUIRES = [
     "tqdm>=4.67",
     "transformers>=5.18,<6",
 ]
-TEST_REQUIRES = ["pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18"]
+TEST_REQUIRES = ["parameterized>=0.9", "pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18"]
 
 
 def version() -> str:
