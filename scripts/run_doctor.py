@@ -1,0 +1,166 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""What is installed here, and what works.
+
+    videomae doctor            # a line per finding and a verdict
+    videomae doctor --json     # the same for programs
+
+Compares the installed packages with what videomae needs, writes a small mp4 and reads single frames of it back, and
+tries attention and bfloat16 on every device. Exit code 1 when something that is needed does not work.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+
+from videomae import __version__, cli
+
+OPTIONAL = {
+    "torchcodec": "not needed: videos are read with PyAV",
+    "flash-attn": "not needed: torch's own attention is used",
+}
+
+
+@dataclass
+class Finding:
+    """One thing that was looked at. `ok` is False only for something needed that does not work."""
+
+    name: str
+    value: str
+    ok: bool = True
+    advice: str = ""
+
+
+def check_package(requirement) -> Finding:
+    """Is the required package there, in a supported version, and can it be imported?"""
+    wanted = str(requirement.specifier)
+    advice = f'pip install "{requirement.name}{wanted}"'
+    try:
+        version = metadata.version(requirement.name)
+        import_module({"pillow": "PIL"}.get(requirement.name, requirement.name))
+    except metadata.PackageNotFoundError:
+        return Finding(requirement.name, f"missing (needs {wanted})", False, advice)
+    except Exception as error:  # whatever a broken installation raises is what is to be reported
+        return Finding(
+            requirement.name, f"{version}, cannot be imported: {error}", False, f"{advice} --force-reinstall"
+        )
+    supported = requirement.specifier.contains(version, prereleases=True)
+    return Finding(requirement.name, f"{version} (needs {wanted})", supported, "" if supported else advice)
+
+
+def check_packages() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+
+    try:
+        requirements = [Requirement(line) for line in metadata.requires("videomae")]
+    except metadata.PackageNotFoundError:
+        yield Finding("videomae", "runs from a folder that is not installed", False, "pip install -e .")
+        return
+    yield from (check_package(each) for each in requirements if each.marker is None)
+    for name, remark in OPTIONAL.items():
+        try:
+            yield Finding(name, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Finding(name, f"not installed ({remark})")
+
+
+def write_numbered_video(path: Path, num_frames: int) -> None:
+    """An H.264 file whose frame i has the brightness 20 + 5 i."""
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(num_frames):
+            grey = np.full((stream.height, stream.width, 3), 20 + 5 * number, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def check_video() -> Finding:
+    """Write a video with PyAV's FFmpeg, read some frames of it out of order, compare their numbers."""
+    import av
+
+    from videomae.video import read_frames
+
+    wanted = [29, 3, 3, 17]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "numbered.mp4"
+        write_numbered_video(path, num_frames=30)
+        found = [round((frame.float().mean().item() - 20) / 5) for frame in read_frames(path, wanted)]
+    value = f"FFmpeg {av.ffmpeg_version_info}: asked for frames {wanted}, read {found}"
+    return Finding("video", value, found == wanted, "" if found == wanted else "pip install --force-reinstall av")
+
+
+def check_device(device: str, name: str) -> Finding:
+    """Attention in bfloat16 on the device, forward and backward."""
+    import torch
+
+    query = torch.rand(
+        1, 2, 8, 16, device=device, dtype=torch.bfloat16, requires_grad=True
+    )  # (batch, head, token, dim)
+    torch.nn.functional.scaled_dot_product_attention(query, query, query).sum().backward()
+    finite = bool(query.grad.isfinite().all())
+    return Finding(device, f"{name}: attention in bfloat16 {'works' if finite else 'gives no numbers'}", finite)
+
+
+def check_devices() -> Iterator[Finding]:
+    import torch
+
+    yield attempt("cpu", check_device, "cpu", f"{torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(index)
+            name = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+            yield attempt(f"cuda:{index}", check_device, f"cuda:{index}", name)
+    if torch.backends.mps.is_available():
+        yield attempt("mps", check_device, "mps", "Apple GPU")
+
+
+def attempt(name: str, check, *arguments) -> Finding:
+    """The check's finding, or its failure as one: the rest is still worth looking at."""
+    try:
+        return check(*arguments)
+    except Exception as error:  # whatever went wrong is what is to be reported
+        return Finding(name, f"{type(error).__name__}: {error}", False)
+
+
+def examine() -> Iterator[Finding]:
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    packages = list(check_packages())
+    yield from packages
+    if all(finding.ok for finding in packages):  # without them the rest could only repeat the same complaint
+        yield attempt("video", check_video)
+        yield from check_devices()
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    as_json = parser.parse_args(argv).json
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            advice = f"  -> {finding.advice}" if finding.advice else ""
+            print(f"{'ok    ' if finding.ok else 'BROKEN'}  {finding.name:<16} {finding.value}{advice}", flush=True)
+    broken = [finding.name for finding in findings if not finding.ok]
+    if as_json:
+        report = {"videomae": __version__, "ok": not broken, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, indent=2))
+    else:
+        print(
+            f"\nvideomae {__version__}: " + (f"broken: {', '.join(broken)}" if broken else "everything needed works")
+        )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
