@@ -19,6 +19,7 @@ REQUIRES = [
     "huggingface_hub>=1.31",
     "matplotlib>=3.11",
     "numpy>=2.4",
+    "packaging>=25.0",
     "pillow>=12.0",
     "safetensors>=0.8",
     "torch>=2.13",

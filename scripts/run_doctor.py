@@ -35,6 +35,10 @@ class Finding:
     ok: bool = True
     advice: str = ""
 
+    def __str__(self) -> str:
+        advice = f"  -> {self.advice}" if self.advice else ""
+        return f"{'ok    ' if self.ok else 'BROKEN'}  {self.name:<16} {self.value}{advice}"
+
 
 def check_package(requirement) -> Finding:
     """Is the required package there, in a supported version, and can it be imported?"""
@@ -46,9 +50,8 @@ def check_package(requirement) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(requirement.name, f"missing (needs {wanted})", False, advice)
     except Exception as error:  # whatever a broken installation raises is what is to be reported
-        return Finding(
-            requirement.name, f"{version}, cannot be imported: {error}", False, f"{advice} --force-reinstall"
-        )
+        value = f"{version}, cannot be imported: {error}"
+        return Finding(requirement.name, value, False, f"{advice} --force-reinstall")
     supported = requirement.specifier.contains(version, prereleases=True)
     return Finding(requirement.name, f"{version} (needs {wanted})", supported, "" if supported else advice)
 
@@ -102,9 +105,8 @@ def check_device(device: str, name: str) -> Finding:
     """Attention in bfloat16 on the device, forward and backward."""
     import torch
 
-    query = torch.rand(
-        1, 2, 8, 16, device=device, dtype=torch.bfloat16, requires_grad=True
-    )  # (batch, head, token, dim)
+    shape = (1, 2, 8, 16)  # batch, heads, tokens, width of a head
+    query = torch.rand(shape, device=device, dtype=torch.bfloat16, requires_grad=True)
     torch.nn.functional.scaled_dot_product_attention(query, query, query).sum().backward()
     finite = bool(query.grad.isfinite().all())
     return Finding(device, f"{name}: attention in bfloat16 {'works' if finite else 'gives no numbers'}", finite)
@@ -132,7 +134,7 @@ def attempt(name: str, check, *arguments) -> Finding:
 
 
 def examine() -> Iterator[Finding]:
-    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("videomae", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     packages = list(check_packages())
     yield from packages
     if all(finding.ok for finding in packages):  # without them the rest could only repeat the same complaint
@@ -149,16 +151,13 @@ def main(argv: list[str] | None = None) -> int:
     for finding in examine():
         findings.append(finding)
         if not as_json:
-            advice = f"  -> {finding.advice}" if finding.advice else ""
-            print(f"{'ok    ' if finding.ok else 'BROKEN'}  {finding.name:<16} {finding.value}{advice}", flush=True)
+            print(finding, flush=True)  # at once: the imports take seconds
     broken = [finding.name for finding in findings if not finding.ok]
     if as_json:
         report = {"videomae": __version__, "ok": not broken, "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(report, indent=2))
     else:
-        print(
-            f"\nvideomae {__version__}: " + (f"broken: {', '.join(broken)}" if broken else "everything needed works")
-        )
+        print("\neverything needed works" if not broken else f"\nbroken: {', '.join(broken)}")
     return 1 if broken else 0
 
 

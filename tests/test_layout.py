@@ -1,0 +1,155 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""The shape of the package: which file may import which, what `import videomae` costs, what every program has."""
+
+import ast
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import videomae
+from videomae import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted(path.stem for path in (ROOT / "videomae").glob("*.py") if path.stem != "__init__")
+SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem != "__init__")
+HEAVY = {"av", "datasets", "torch", "torchvision", "transformers"}
+
+# What a module may import from its neighbours. The model never learns what an mp4 is, the data never what a model is.
+MAY_IMPORT = {
+    "arguments": set(),
+    "augmentation": set(),
+    "cli": set(),
+    "configuration_videomae": set(),
+    "conversion": {"configuration_videomae", "modeling_videomae"},
+    "data": {"augmentation", "image_processing_videomae", "masking", "video"},
+    "evaluation": set(),
+    "image_processing_videomae": {"configuration_videomae", "video"},
+    "inference": {"configuration_videomae", "image_processing_videomae", "modeling_videomae", "video"},
+    "masking": set(),
+    "modeling_videomae": {"configuration_videomae"},
+    "synthetic": set(),
+    "training": {"arguments", "augmentation", "data", "masking"},
+    "video": set(),
+    "visualization": {"configuration_videomae", "modeling_videomae"},
+}
+MOST_LINES_OF_A_SCRIPT = 150
+
+
+def tracked_files() -> list[Path]:
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if names.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in names.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def neighbours(path: Path) -> set[str]:
+    """Modules of this package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = "videomae." + (node.module or "") if node.level else node.module
+            if module.strip(".") == "videomae":
+                found |= {alias.name for alias in node.names}
+            elif module.startswith("videomae."):
+                found.add(module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("videomae.")}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_flow_one_way(module):
+    assert neighbours(ROOT / "videomae" / f"{module}.py") <= MAY_IMPORT[module]
+
+
+def test_the_allowed_imports_have_no_cycle():
+    order: list[str] = []
+    while len(order) < len(MAY_IMPORT):
+        ready = [name for name, wanted in MAY_IMPORT.items() if name not in order and wanted <= set(order)]
+        assert ready, f"cycle among {set(MAY_IMPORT) - set(order)}"
+        order += ready
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_programs_do_not_import_each_other(script):
+    assert "scripts" not in neighbours(ROOT / "scripts" / f"{script}.py")
+
+
+def test_every_module_can_be_imported_first(run_python):
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    for loaded in [known for known in sys.modules if known.split('.')[0] == 'videomae']:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)"
+    )
+    names = [f"videomae.{module}" for module in MODULES] + [f"videomae.scripts.{script}" for script in SCRIPTS]
+    result = run_python(code, *names)
+    assert result.returncode == 0, result.stderr
+
+
+def test_import_videomae_loads_nothing_heavy_and_neither_does_a_look_at_its_names(run_python):
+    result = run_python(f"import sys, videomae; dir(videomae); print({HEAVY} & set(sys.modules) or 'light')")
+    assert result.stdout == "light\n", result.stderr
+
+
+def test_every_public_name_is_its_modules_object():
+    for name, module in videomae._MODULE_OF.items():
+        assert getattr(videomae, name) is getattr(importlib.import_module(f"videomae.{module}"), name)
+    for module in videomae._MODULES:
+        assert getattr(videomae, module) is importlib.import_module(f"videomae.{module}")
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it():
+    with pytest.raises(AttributeError, match="no attribute 'VideoMAEFoo'"):
+        videomae.VideoMAEFoo  # noqa: B018
+
+
+def test_editors_are_told_the_same_names_as_the_interpreter():
+    tree = ast.parse((ROOT / "videomae" / "__init__.py").read_text(encoding="utf-8"))
+    (typing_block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    told = {alias.asname: node.module for node in typing_block.body for alias in node.names}
+    assert told == videomae._MODULE_OF
+
+
+def test_every_module_of_the_package_is_reachable_by_attribute():
+    assert set(videomae._MODULES) == set(MODULES) - {"arguments", "cli"}
+
+
+@pytest.mark.parametrize(("verb", "module"), [(verb, module) for verb, (module, _) in cli.VERBS.items()])
+def test_every_verb_has_a_program_with_a_manual_page(verb, module):
+    program = importlib.import_module(f"videomae.scripts.{module}")
+    assert callable(program.main)
+    assert f"videomae {verb}" in program.__doc__
+
+
+def test_every_program_belongs_to_a_verb():
+    assert set(SCRIPTS) == {module for module, _ in cli.VERBS.values()}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_program_stays_short(script):
+    source = (ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8")
+    lines = source.count("\n") - ast.parse(source).body[0].end_lineno  # the manual page may be as long as it needs
+    assert lines <= MOST_LINES_OF_A_SCRIPT, f"{lines} lines: move a noun into the package"
+
+
+def test_no_file_names_a_folder_of_one_machine():
+    machine_path = re.compile(r"(?<![\w.])/(?:home|work|root|Users)/\w")
+    named = {
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in tracked_files()
+        if path.suffix in {".py", ".md", ".toml", ".cff"} or path.name in {"Makefile", "run"}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if machine_path.search(line) and path != Path(__file__)
+    }
+    assert not named
+
+
+def test_every_python_file_starts_with_the_licence_line():
+    line = "# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.\n"
+    missing = [path for path in tracked_files() if path.suffix == ".py" and not path.read_text().startswith(line)]
+    assert not missing
