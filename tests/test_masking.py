@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from videomae.masking import frame_mask, random_mask, running_cell_mask, tube_mask
+from videomae.masking import drawn_running_cell_mask, frame_mask, random_mask, running_cell_mask, tube_mask
 
 GRID = (3, 4, 5)
 MASKS = [tube_mask, random_mask, frame_mask]
@@ -110,6 +110,13 @@ def test_running_cells_decode_the_same_share_of_every_frame_and_of_every_place(r
     mask = running_cell_mask((8, 4, 6), ratio, phase=2).view(8, 4, 6)
     assert mask.sum(dim=(1, 2)).eq(6 * decoded).all()
     assert mask.sum(dim=0).eq(2 * decoded).all()
+
+
+def test_the_four_phases_are_drawn_equally_often():
+    g = generator()
+    draws = [tuple(drawn_running_cell_mask((4, 2, 2), generator=g).tolist()) for _ in range(800)]
+    for phase in range(4):
+        assert abs(draws.count(tuple(running_cell_mask((4, 2, 2), phase=phase).tolist())) - 200) < 60
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ def running_cell_mask(grid: Grid, ratio: float = 0.5, *, phase: int) -> Tensor:
     return ((place + step) % places >= left_out).flatten()
 
 
+def drawn_running_cell_mask(grid: Grid, ratio: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
+    """`running_cell_mask` with a phase drawn uniformly, as VideoMAE V2 does for each clip. Returns bool (N,)."""
+    phase = int(torch.randint(CELL_SIDE**2, (), generator=generator))
+    return running_cell_mask(grid, ratio, phase=phase)
+
+
 def _random_rows(length: int, ratio: float, what: str, generator: torch.Generator | None, batch: int | None) -> Tensor:
     """Bool (length,) or (batch, length) with `int(ratio * length)` True in every row, at places drawn uniformly."""
     hidden = _hidden_count(length, ratio, what)

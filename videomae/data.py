@@ -1,0 +1,465 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""From videos on a disk to batches: lists of videos, data sets that read one clip each, and collators.
+
+`load_videos` gives `datasets` tables with the columns "video" (path) and, where known, "label" (ClassLabel).
+`PretrainingDataset` and `ClassificationDataset` turn a row into what a model's `forward` takes. The clip of a row
+depends on (seed, epoch, index, repeat) alone: it is the same on any number of workers or processes and after a resume.
+
+Shapes: B clips of T frames of C channels, H x W pixels, uint8; N patches.
+"""
+
+import csv
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+from torch import Tensor
+
+from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
+from .modeling_videomae import positions_from_mask
+from .video import (
+    VIDEO_EXTENSIONS,
+    VideoDecodeError,
+    VideoReader,
+    pretraining_frame_indices,
+    training_frame_indices,
+    view_frame_indices,
+)
+
+logger = logging.getLogger(__name__)
+
+SPLIT_NAMES = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+LIST_EXTENSIONS = (".csv", ".txt", ".tsv")
+PATH_COLUMNS = ("path", "video", "video_path", "file", "file_name", "filename")
+LABEL_COLUMNS = ("label", "class", "class_name", "category")
+COMPLAINTS_SHOWN = 5
+
+
+# ---- lists of videos ----
+
+
+@dataclass
+class _Table:
+    """Videos of one split, as found: `labels` are texts, or None where nothing names them; and what is wrong."""
+
+    paths: list[str]
+    labels: list[str] | None
+    complaints: list[str]
+
+
+def load_videos(
+    source: str | os.PathLike, split: str | None = None, *, class_names: Sequence[str] | None = None
+) -> datasets.DatasetDict | datasets.Dataset:
+    """The videos of a folder or list, as tables with the columns "video" (path) and, where known, "label".
+
+    Args:
+        source: one of
+            - a folder of videos, nested at will. If it holds folders and no video of its own, those are the classes;
+            - a csv, tsv or txt list with a path and a label a line, separated by commas, tabs or spaces, with or
+              without a header; the label may be missing. Paths are relative to the list's folder;
+            - a folder with train, val (valid, validation) and test: folders as above, or lists as above.
+        split: "train", "validation" or "test"; None: all there are ("train" for a source without splits).
+        class_names: the classes in their order. Default: the sorted names of the train split, or, for labels that are
+            all integers, "0" to the largest.
+
+    Returns:
+        `DatasetDict`, or with `split` that `Dataset`.
+
+    Raises:
+        ValueError: no such source, split or video; files that are missing; labels that are unknown, negative or out
+            of range; a class without videos. All of it in one error: the first few and how many there are.
+    """
+    source = Path(source).expanduser()
+    tables = {name: _read_table(part) for name, part in _find_splits(source).items()}
+    if class_names is None:
+        class_names = _find_class_names(tables)
+    elif not class_names:
+        raise ValueError("class_names is empty")
+    numbered = {name: _class_numbers(table, class_names) for name, table in tables.items()}
+    if complaints := [line for table in tables.values() for line in table.complaints]:
+        raise ValueError(_summary(source, complaints))
+    if split is not None and split not in tables:
+        raise ValueError(f"{source}: no split {split!r}; there is {', '.join(tables)}")
+    found = {name: _to_dataset(table.paths, numbered[name], class_names) for name, table in tables.items()}
+    return datasets.DatasetDict(found) if split is None else found[split]
+
+
+def _find_splits(source: Path) -> dict[str, Path]:
+    """{"train" | "validation" | "test": folder or list}."""
+    if not source.exists():
+        raise ValueError(f"{source}: no such folder or list of videos")
+    if source.is_file():
+        if source.suffix.lower() not in LIST_EXTENSIONS:
+            raise ValueError(f"{source}: wanted a folder, or a list ending in {', '.join(LIST_EXTENSIONS)}")
+        return {"train": source}
+    entries = [entry for entry in sorted(source.iterdir()) if not entry.name.startswith(".")]
+    folders = {entry.name.lower(): entry for entry in entries if entry.is_dir()}
+    lists = {entry.stem.lower(): entry for entry in entries if entry.suffix.lower() in LIST_EXTENSIONS}
+    for parts in (folders, lists):
+        # A class may be called "test"; a folder of classes has others besides, and no "train".
+        if "train" in parts or (parts and set(parts) <= set(SPLIT_NAMES)):
+            return {split: parts[name] for name, split in SPLIT_NAMES.items() if name in parts}
+    return {"train": source}
+
+
+def _read_table(part: Path) -> _Table:
+    table = _read_folder(part) if part.is_dir() else _read_list(part)
+    if not table.paths and not table.complaints:
+        kinds = " ".join(sorted(VIDEO_EXTENSIONS))
+        table.complaints.append(f"{part}: no videos ({kinds})" if part.is_dir() else f"{part}: the list is empty")
+    return table
+
+
+def _read_folder(folder: Path) -> _Table:
+    own = [entry for entry in os.scandir(folder) if entry.is_file() and _is_video(entry.name)]
+    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    if own or not classes:
+        return _Table(list(_walk(folder)), None, [])
+    table = _Table([], [], [])
+    for name in classes:
+        paths = list(_walk(folder / name))
+        if not paths:
+            table.complaints.append(f"{folder / name}: a class folder without videos")
+        table.paths += paths
+        table.labels += [name] * len(paths)
+    return table
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for root, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(root, name) for name in sorted(files) if _is_video(name))
+
+
+def _is_video(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS and not name.startswith(".")
+
+
+def _read_list(file: Path) -> _Table:
+    lines = [(number, line) for number, line in enumerate(file.read_text("utf-8-sig").splitlines(), 1) if line.strip()]
+    split_line = _line_splitter([line for _, line in lines])
+    rows = [(number, split_line(line)) for number, line in lines]
+    path_column, label_column, has_header = _find_columns(rows[0][1] if rows else [])
+    table = _Table([], [], [])
+    for number, row in rows[has_header:]:
+        cells = [cell.strip() for cell in row]
+        path = os.path.join(file.parent, cells[path_column]) if path_column < len(cells) else ""
+        if not os.path.exists(path):
+            table.complaints.append(f"{file}, line {number}: no such file: {path}")
+        table.paths.append(path)
+        table.labels.append(cells[label_column] if label_column < len(cells) else "")
+    if not any(table.labels):
+        table.labels = None
+    return table
+
+
+def _line_splitter(lines: list[str]) -> Callable[[str], list[str]]:
+    if lines and all("\t" in line for line in lines):
+        return lambda line: line.split("\t")
+    if lines and all("," in line for line in lines):
+        return lambda line: next(csv.reader([line]))
+    return _split_at_space
+
+
+def _split_at_space(line: str) -> list[str]:
+    """`path label`, where either may contain spaces: the path ends with a video's extension, or at the last space."""
+    extensions = "|".join(re.escape(extension) for extension in VIDEO_EXTENSIONS)
+    match = re.fullmatch(rf"(.*(?:{extensions}))(?:\s+(.*))?", line.strip(), re.IGNORECASE)
+    return [cell for cell in match.groups() if cell] if match else line.strip().rsplit(None, 1)
+
+
+def _find_columns(first_row: list[str]) -> tuple[int, int, bool]:
+    """Columns of path and label, and whether the first row names them."""
+    names = [cell.strip().lower() for cell in first_row]
+    paths = [column for column, name in enumerate(names) if name in PATH_COLUMNS]
+    if not paths:
+        return 0, 1, False
+    labels = [column for column, name in enumerate(names) if name in LABEL_COLUMNS]
+    return paths[0], labels[0] if labels else len(names), True
+
+
+def _find_class_names(tables: dict[str, _Table]) -> list[str]:
+    table = tables.get("train") or next(iter(tables.values()))
+    labels = set(table.labels or [])
+    if not all(map(_is_integer, labels)):
+        return sorted(labels - {""})
+    numbers = {int(label) for label in labels}
+    absent = sorted(set(range(max(numbers, default=-1))) - numbers)
+    if absent:
+        shown = ", ".join(map(str, absent[:COMPLAINTS_SHOWN]))
+        table.complaints.append(
+            f"the largest label is {max(numbers)}, but {len(absent)} below it have no video ({shown} …); "
+            "if these classes exist, give the class names"
+        )
+    return [str(number) for number in range(max(numbers, default=-1) + 1)]
+
+
+def _is_integer(text: str) -> bool:
+    return re.fullmatch(r"-?\d+", text) is not None
+
+
+def _class_numbers(table: _Table, class_names: Sequence[str]) -> list[int] | None:
+    """The labels as positions in `class_names`; adds to the table's complaints."""
+    if table.labels is None:
+        return None
+    numbers = {name: number for number, name in enumerate(class_names)}
+    found = []
+    for path, label in zip(table.paths, table.labels, strict=True):
+        if label in numbers:
+            found.append(numbers[label])
+        elif _is_integer(label) and 0 <= int(label) < len(class_names):
+            found.append(int(label))
+        else:
+            kind = "out of range" if _is_integer(label) else "unknown" if label else "missing"
+            classes = f"0 to {len(class_names) - 1}" if _is_integer(label) else _some(class_names)
+            table.complaints.append(f"{path}: label {label!r} is {kind}; the classes are {classes}")
+    return found
+
+
+def _to_dataset(paths: list[str], labels: list[int] | None, class_names: Sequence[str]) -> datasets.Dataset:
+    columns, features = {"video": paths}, {"video": datasets.Value("string")}
+    if labels is not None:
+        columns["label"], features["label"] = labels, datasets.ClassLabel(names=list(class_names))
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+
+
+def _summary(source: Path, complaints: list[str]) -> str:
+    shown = "\n- ".join(complaints[:COMPLAINTS_SHOWN])
+    more = f"\n… and {len(complaints) - COMPLAINTS_SHOWN} more" if len(complaints) > COMPLAINTS_SHOWN else ""
+    return f"{source}: {len(complaints)} problem{'s' if len(complaints) > 1 else ''}\n- {shown}{more}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:COMPLAINTS_SHOWN]) + (" …" if len(names) > COMPLAINTS_SHOWN else "")
+
+
+# ---- one clip a row ----
+
+
+def sample_generator(seed: int, epoch: int, index: int, repeat: int = 0) -> torch.Generator:
+    """The randomness of one clip: frames, crop, flip, mask. Nothing else goes into it."""
+    # SeedSequence mixes the four numbers; torch's CPU generator uses 32 bits of a seed.
+    (mixed,) = np.random.SeedSequence((seed, epoch, index, repeat)).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed))
+
+
+class UnreadableVideoError(ValueError):
+    """A video that was needed does not decode."""
+
+    def __init__(self, message: str):
+        # A DataLoader's worker hands over the text of its traceback instead of the message, which is the end of it.
+        super().__init__(message.rsplit(f"{type(self).__name__}: ", 1)[-1].strip())
+
+
+class _VideoDataset(torch.utils.data.Dataset):
+    """Reads one clip a row; a subclass says which frames and what becomes of them (`read_item`)."""
+
+    def __init__(self, videos: datasets.Dataset, *, seed: int, on_bad_video: str, max_bad_share: float):
+        if on_bad_video not in ("error", "skip"):
+            raise ValueError(f"on_bad_video is {on_bad_video!r}, wanted 'error' or 'skip'")
+        self.videos = videos
+        self.seed = seed
+        self.on_bad_video = on_bad_video
+        self.max_bad_videos = max(1, int(max_bad_share * len(videos)))
+        # In shared memory, so that workers which already run learn of a new epoch and count bad videos together.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._bad = torch.zeros(len(videos), dtype=torch.bool).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def set_epoch(self, epoch: int) -> None:
+        """From the next item on, draw as in this epoch."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def epoch(self) -> int:
+        return int(self._epoch)
+
+    @property
+    def bad_videos(self) -> list[str]:
+        """Paths of the videos that were replaced so far, by this process and its workers."""
+        return [self.videos[int(index)]["video"] for index in self._bad.nonzero()]
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        for row in self._rows_from(index):
+            try:
+                return self._read(row, sample_generator(self.seed, self.epoch, index))
+            except VideoDecodeError as error:
+                self._note_bad(row, error)
+        raise UnreadableVideoError(f"none of the {len(self)} videos decodes")
+
+    def _rows_from(self, index: int) -> Iterator[int]:
+        """The row itself, and then those that may stand in for it: the next ones that are not known to be bad."""
+        for offset in range(len(self)):
+            row = (index + offset) % len(self)
+            if not self._bad[row]:
+                yield row
+
+    def _read(self, row: int, generator: torch.Generator) -> dict[str, Tensor]:
+        with VideoReader(self.videos[row]["video"]) as reader:
+            return self.read_item(row, reader, generator)
+
+    def _note_bad(self, row: int, error: VideoDecodeError) -> None:
+        if self.on_bad_video == "error":
+            raise UnreadableVideoError(f"{error} (in training, on_bad_video='skip' goes on without it)") from error
+        self._bad[row] = True
+        count = int(self._bad.sum())
+        if count > self.max_bad_videos:
+            raise UnreadableVideoError(
+                f"{count} of {len(self)} videos do not decode, {self.max_bad_videos} may be skipped; last: {error}"
+            ) from error
+        logger.warning("left out, the next video stands in (%d bad of %d so far): %s", count, len(self), error)
+
+    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+
+class PretrainingDataset(_VideoDataset):
+    """One clip and its masks a video, as VideoMAE pre-trains: dense frames, multi-scale crop, no flip.
+
+    An item is {"pixel_values": uint8 (T, C, H, W), "bool_masked_pos": (N,)[, "bool_decoded_pos": (N,)]}.
+
+    Args:
+        videos: table with a column "video", as from `load_videos`.
+        size: (height, width) of the clip.
+        num_frames, frame_stride: frames of a clip, and from one to the next.
+        mask: called with `generator=`, gives the bool (N,) that hides patches from the encoder.
+        decoder_mask: the same for the patches that the decoder predicts (VideoMAE V2).
+        seed: with the epoch and the row, all randomness.
+        on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
+        max_bad_share: share of the videos that may be skipped (at least one) before that is an error, too.
+    """
+
+    def __init__(
+        self,
+        videos: datasets.Dataset,
+        *,
+        size: tuple[int, int],
+        num_frames: int,
+        frame_stride: int,
+        mask: Callable[..., Tensor],
+        decoder_mask: Callable[..., Tensor] | None = None,
+        seed: int = 0,
+        on_bad_video: str = "error",
+        max_bad_share: float = 0.01,
+    ):
+        super().__init__(videos, seed=seed, on_bad_video=on_bad_video, max_bad_share=max_bad_share)
+        self.size = size
+        self.num_frames = num_frames
+        self.frame_stride = frame_stride
+        self.mask = mask
+        self.decoder_mask = decoder_mask
+
+    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
+        indices = pretraining_frame_indices(
+            reader.num_frames, num_frames=self.num_frames, frame_stride=self.frame_stride, generator=generator
+        )
+        clip = multi_scale_crop(reader.read(indices), size=self.size, generator=generator)
+        item = {"pixel_values": clip, "bool_masked_pos": self.mask(generator=generator)}
+        if self.decoder_mask is not None:
+            item["bool_decoded_pos"] = self.decoder_mask(generator=generator)
+        return item
+
+
+class ClassificationDataset(_VideoDataset):
+    """One clip and its label a video.
+
+    An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 ()}. In training the frames, the crop and the flip
+    are drawn (`training_frame_indices`, `random_resized_crop`); otherwise the clip is the middle one, cut from the
+    centre.
+
+    Args:
+        videos: table with the columns "video" and "label", as from `load_videos`.
+        processor: a `VideoMAEVideoProcessor`; says how many frames of which size are sampled how.
+        train: whether to draw.
+        flip: in training, whether half of the clips are mirrored.
+        seed, on_bad_video, max_bad_share: as in `PretrainingDataset`; without `train` a bad video is always an error.
+    """
+
+    def __init__(
+        self,
+        videos: datasets.Dataset,
+        processor,
+        *,
+        train: bool,
+        flip: bool = True,
+        seed: int = 0,
+        on_bad_video: str = "error",
+        max_bad_share: float = 0.01,
+    ):
+        if "label" not in videos.column_names:
+            raise ValueError(
+                "the videos have no labels: wanted class folders (class/video.mp4) and no videos beside them, "
+                "or a list with a label on each line"
+            )
+        policy = on_bad_video if train else "error"
+        super().__init__(videos, seed=seed, on_bad_video=policy, max_bad_share=max_bad_share)
+        self.processor = processor
+        self.train = train
+        self.flip = flip
+
+    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
+        clip = self._drawn_clip(reader, generator) if self.train else self._middle_clip(reader)
+        return {"pixel_values": clip, "labels": torch.tensor(self.videos[row]["label"])}
+
+    def _drawn_clip(self, reader: VideoReader, generator: torch.Generator) -> Tensor:
+        indices = training_frame_indices(reader.num_frames, **self._sampling(), generator=generator)
+        size = self.processor.crop_size
+        clip = random_resized_crop(reader.read(indices), size=(size["height"], size["width"]), generator=generator)
+        return horizontal_flip(clip, generator=generator) if self.flip else clip
+
+    def _middle_clip(self, reader: VideoReader) -> Tensor:
+        indices = view_frame_indices(reader.num_frames, **self._sampling(), segment=0, num_segments=1)
+        return self.processor.resize_and_crop(reader.read(indices))
+
+    def _sampling(self) -> dict:
+        processor = self.processor
+        return {
+            "num_frames": processor.num_frames,
+            "frame_stride": processor.frame_stride,
+            "protocol": processor.sampling,
+        }
+
+
+# ---- batches ----
+
+
+class PretrainingCollator:
+    """Items of a `PretrainingDataset` -> {"pixel_values", "visible_positions" (B, Nv), "decoded_positions" (B, Nd)}.
+
+    Checking masks and finding their positions here keeps both off the device's path.
+    """
+
+    def __call__(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        masked = torch.stack([item["bool_masked_pos"] for item in items])
+        decoded = torch.stack([item["bool_decoded_pos"] for item in items]) if "bool_decoded_pos" in items[0] else None
+        visible_positions, decoded_positions = positions_from_mask(masked, decoded)
+        return {
+            "pixel_values": _stack_clips(items),
+            "visible_positions": visible_positions,
+            "decoded_positions": decoded_positions,
+        }
+
+
+class ClassificationCollator:
+    """Items of a `ClassificationDataset` -> {"pixel_values" (B, T, C, H, W), "labels" (B,)}."""
+
+    def __call__(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {"pixel_values": _stack_clips(items), "labels": torch.stack([item["labels"] for item in items])}
+
+
+def _stack_clips(items: list[dict[str, Tensor]]) -> Tensor:
+    return torch.stack([item["pixel_values"] for item in items])
