@@ -1,16 +1,18 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Which frames of a video make a clip, and how exactly those are read.
 
-The first half is integer arithmetic on frame numbers: what pre-training, fine-tuning and testing look at. The second half
-reads frames by number with PyAV. Frame `i` is the i-th frame that decoding the whole file from its beginning gives, whatever
-headers, frame rates or time stamps say.
+The first half is integer arithmetic on frame numbers: what pre-training, fine-tuning and testing look at. The second
+half reads frames by number with PyAV. Frame `i` is the i-th frame that decoding the whole file from its beginning
+gives, whatever headers, frame rates or time stamps say.
 
 Shapes: T frames, C = 3 channels (RGB), H rows, W columns; clips are `(T, C, H, W)` uint8.
 """
 
 import bisect
 import contextlib
+import math
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,11 +28,12 @@ VIDEO_EXTENSIONS = frozenset(
     ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .mts .m2ts .ogv .ts .webm .wmv".split()
 )
 
-# Codecs of which one packet is one frame, so that time stamps can be listed without decoding. The others hide frames in
-# packets or spread them over several (VP8's invisible references, MPEG-4's packed B-frames): those files are decoded instead.
+# Codecs of which one packet is one frame, so that time stamps can be listed without decoding. The others hide frames
+# in packets or spread them over several (VP8's invisible references, MPEG-4's packed B-frames): those files are
+# decoded instead.
 PACKET_IS_FRAME = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
 
-# Jumping to a key frame refills the decoder's reordering queue; decoding through a shorter gap than this costs no more.
+# Jumping to a key frame refills the decoder's reordering queue: a shorter gap is decoded through at no higher cost.
 SHORTEST_JUMP = 8  # frames
 
 
@@ -42,8 +45,9 @@ def pretraining_frame_indices(
 ) -> list[int]:
     """Frames of one pre-training clip: every `frame_stride`-th from a random start (VideoMAE, section 4.1).
 
-    A video too short for the clip starts at 0 and repeats the last frame that the stride reaches. As in the official code an
-    advance needs one frame more than it would have to: 61 frames at stride 4 end with 56, 56 although frame 60 exists.
+    A video too short for the clip starts at 0 and repeats the last frame that the stride reaches. As in the official
+    code an advance needs one frame more than it would have to: 61 frames at stride 4 end with 56, 56 although frame 60
+    exists.
     """
     _check_sampling(total_frames, num_frames, frame_stride)
     position = _random_below(max(total_frames - num_frames * frame_stride, 0) + 1, generator)
@@ -61,10 +65,11 @@ def training_frame_indices(
     """Frames of one fine-tuning clip.
 
     `"dense"` (Kinetics, UCF101, HMDB51): `num_frames` points spread evenly over a random window of
-    `num_frames * frame_stride` frames, both ends included, so that the true step is a little longer than the stride (4.27 for
-    16 frames at stride 4); a video no longer than the window is sampled over its whole length and ends with its last frame
-    repeated. `"uniform"` (Something-Something): one random frame of each of `num_frames` equal segments, whatever the stride;
-    a video with fewer frames than that gives its first frame only, as in the paper's code.
+    `num_frames * frame_stride` frames, both ends included, so that the true step is a little longer than the stride
+    (4.27 for 16 frames at stride 4); a video no longer than the window is sampled over its whole length and ends with
+    its last frame repeated. `"uniform"` (Something-Something): one random frame of each of `num_frames` equal
+    segments, whatever the stride; a video with fewer frames than that gives its first frame only, as in the paper's
+    code.
     """
     _check_sampling(total_frames, num_frames, frame_stride)
     _check_protocol(protocol)
@@ -89,9 +94,10 @@ def view_frame_indices(
 ) -> list[int]:
     """Frames of test view `segment` out of `num_segments`; a single segment is the middle of the video.
 
-    `"dense"`: of every `frame_stride`-th frame, `num_frames` consecutive ones; the views start at equal distances from the
-    first possible start to the last; a short video repeats its last sampled frame. `"uniform"`: the video is cut into
-    `num_frames` equal parts, and view `s` of `S` takes the frame at `s / S` of each (a single one takes the middle).
+    `"dense"`: of every `frame_stride`-th frame, `num_frames` consecutive ones; the views start at equal distances from
+    the first possible start to the last; a short video repeats its last sampled frame. `"uniform"`: the video is cut
+    into `num_frames` equal parts, and view `s` of `S` takes the frame at `s / S` of each (a single one takes the
+    middle).
     """
     _check_sampling(total_frames, num_frames, frame_stride)
     _check_protocol(protocol)
@@ -147,7 +153,7 @@ class VideoInfo:
     width: int
     codec: str
     duration: float | None  # seconds, num_frames / fps
-    rotation: int  # degrees counter-clockwise by which decoded frames are turned for display: 0, 90, 180 or 270
+    rotation: int  # degrees counter-clockwise by which stored frames are turned for display: 0, 90, 180 or 270
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ class FrameIndex:
     keys: list[int]  # time stamps from which decoding can start, ascending; one may lie before the first shown frame
 
     def start_for(self, number: int) -> tuple[int, int]:
-        """Where to start decoding for frame `number`: (time stamp to seek, number of the first frame that comes out)."""
+        """Where to start decoding for frame `number`: time stamp of the key frame, number of the first frame shown."""
         key = self.keys[bisect.bisect_right(self.keys, self.timestamps[number]) - 1]
         return key, bisect.bisect_left(self.timestamps, key)
 
@@ -174,14 +180,14 @@ class VideoReader:
         source: path, bytes or binary file object (which stays open and must be able to seek).
         num_threads: decoder threads; 1 inside data-loader workers.
 
-    The time stamps of all packets are listed first, without decoding; `read` then seeks to the key frame before each wanted
-    frame and decodes from there. Every decoded frame is checked against the list. Where a codec or a file does not allow
-    that, the file is decoded from its beginning: slower, and always right.
+    The time stamps of all packets are listed first, without decoding; `read` then seeks to the key frame before each
+    wanted frame and decodes from there. Every decoded frame is checked against the list. Where a codec or a file does
+    not allow that, the file is decoded from its beginning: slower, and always right.
 
     Raises:
-        VideoDecodeError: missing, empty, not a video, no video stream, or cut short. A file of which only a part is there is
-            an error even when the wanted frames lie in that part, if its header tells; a frame that does not decode is never
-            replaced by another.
+        VideoDecodeError: missing, empty, not a video, no video stream, or cut short. A file of which only a part is
+            there is an error even when the wanted frames lie in that part, if its header tells; a frame that does not
+            decode is never replaced by another.
     """
 
     info: VideoInfo
@@ -272,14 +278,12 @@ class VideoReader:
         raise VideoDecodeError(self.path, f"frame {number} does not decode")
 
     def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
-        """Upright RGB pixels `(H, W, 3)`."""
+        """RGB pixels as displayed, `(H, W, 3)`."""
         pixels = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
-        image = np.rot90(pixels, k=self.info.rotation // 90)
-        height, width = self.info.height, self.info.width
-        if image.shape[:2] != (height, width):
-            raise VideoDecodeError(
-                self.path, f"frame {number} is {image.shape[1]}x{image.shape[0]}, the video began with {width}x{height}"
-            )
+        image = np.rot90(pixels[:, ::-1] if self._mirrored else pixels, k=self.info.rotation // 90)
+        size, expected = image.shape[:2], (self.info.height, self.info.width)
+        if size != expected:
+            raise VideoDecodeError(self.path, f"frame {number} is {size} (height, width), the first was {expected}")
         return image
 
     # -- the file --
@@ -310,11 +314,11 @@ class VideoReader:
 
     def _list_frames(self) -> FrameIndex | None:
         """The index of all frames from the packets alone, or None where packets do not tell."""
-        if self._stream.codec_context.codec.canonical_name not in PACKET_IS_FRAME:
-            return None
         packets = [packet for packet in self._container.demux(self._stream) if packet.size]
         if any(packet.is_corrupt for packet in packets):
             raise VideoDecodeError(self.path, "its data ends early")
+        if self._stream.codec_context.codec.canonical_name not in PACKET_IS_FRAME:
+            return None
         timestamps = [packet.pts for packet in packets]
         if not packets or None in timestamps or len(set(timestamps)) < len(packets) or not packets[0].is_keyframe:
             return None
@@ -334,7 +338,7 @@ class VideoReader:
         if first is None:
             raise VideoDecodeError(self.path, "no frame in it decodes")
         fps = self._frame_rate(timestamps)
-        rotation = round(first.rotation / 90) * 90 % 360
+        rotation, self._mirrored = _orientation(first)
         height, width = (first.width, first.height) if rotation % 180 else (first.height, first.width)
         return VideoInfo(
             path=self.path,
@@ -358,8 +362,8 @@ class VideoReader:
 
     def _count_frames(self) -> tuple[int, av.VideoFrame | None]:
         count, first = 0, None
-        for count, frame in enumerate((frame for _, frame in self._frames_from_beginning()), start=1):
-            first = first or frame
+        for number, frame in self._frames_from_beginning():
+            count, first = number + 1, first or frame
         return count, first
 
     def _forget_index(self) -> None:
@@ -374,13 +378,13 @@ class VideoReader:
         yield from enumerate(self._container.decode(self._stream))
 
     def _frames_from_key(self, key: int, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Decode from the key frame with time stamp `key`, the first shown frame from there on being number `first`."""
+        """Decode from the key frame with time stamp `key`; the first frame shown from there on is number `first`."""
         timestamps = self._index.timestamps
         self._container.seek(key, stream=self._stream)
         number = first
         for frame in self._container.decode(self._stream):
             if frame.pts is not None and frame.pts < timestamps[first]:
-                continue  # FFmpeg went to an earlier key frame, or a picture that refers to frames before the key frame
+                continue  # FFmpeg went to an earlier key frame, or the picture refers to frames before the key frame
             if number == len(timestamps) or frame.pts != timestamps[number]:
                 raise _IndexMismatch
             yield number, frame
@@ -400,6 +404,22 @@ def read_frames(
     """Frames of a video by number: uint8 `(len(indices), 3, H, W)`; see `VideoReader`."""
     with VideoReader(source, num_threads=num_threads) as reader:
         return reader.read(indices)
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+    """How stored pixels become displayed ones: degrees counter-clockwise, and whether to mirror left to right before.
+
+    FFmpeg's display matrix (libavutil/display.h) is nine integers a b u c d v x y w; a stored point (x, y) is shown at
+    (ax + cy, bx + dy). Angles between quarter turns go to the nearest.
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return 0, False
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
+    mirrored = a * d < b * c
+    if mirrored:  # what remains after the mirror turns (x, y) into (-ax + cy, -bx + dy)
+        a, b = -a, -b
+    return round(math.degrees(math.atan2(-b, a)) / 90) % 4 * 90, mirrored
 
 
 def _describe(source: str | Path | bytes | BinaryIO) -> str:

@@ -1,0 +1,333 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Frames to `pixel_values`: short side to `size`, crop, normalise; and the views that a test looks at.
+
+Shapes: B videos, T frames, C channels, H rows, W columns; clips are `(T, C, H, W)`, uint8 until they are normalised.
+One resize serves everything here (antialiased bilinear on uint8), so that training, testing and prediction see the
+same pixels.
+"""
+
+from contextlib import nullcontext
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from huggingface_hub.utils import httpx
+from PIL import Image
+from transformers.image_processing_utils import BatchFeature
+from transformers.image_utils import (
+    IMAGENET_DEFAULT_MEAN,
+    IMAGENET_DEFAULT_STD,
+    ChannelDimension,
+    PILImageResampling,
+    SizeDict,
+)
+from transformers.models.videomae.image_processing_videomae import VideoMAEImageProcessor as StockImageProcessor
+from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata, default_sample_indices_fn, make_batched_metadata
+
+from .video import VideoDecodeError, VideoReader, view_frame_indices
+
+
+def view_crop(height: int, width: int, *, size: int | tuple[int, int], crop: int, num_crops: int) -> tuple[int, int]:
+    """Top and left of crop `crop` out of `num_crops` of a frame whose short side already equals `size`.
+
+    The crops are spread evenly along the longer side, from edge to edge; a single one is the centre. `size` may be
+    (height, width) for a window that is not square, and smaller than the short side: the window is then centred
+    across.
+    """
+    window_height, window_width = (size, size) if isinstance(size, int) else size
+    spare_height, spare_width = height - window_height, width - window_width
+    if min(spare_height, spare_width) < 0:
+        raise ValueError(f"a window of {window_height}x{window_width} does not fit a frame of {height}x{width} (HxW)")
+    if not 0 <= crop < num_crops:
+        raise ValueError(f"crop must be in 0 .. num_crops - 1 = {num_crops - 1}, got {crop}")
+    top, left = spare_height // 2, spare_width // 2
+    if num_crops == 1:
+        return top, left
+    if spare_height >= spare_width:
+        return crop * spare_height // (num_crops - 1), left
+    return top, crop * spare_width // (num_crops - 1)
+
+
+class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
+    """What the processor takes, in its file and per call, beyond transformers' own video settings.
+
+    frame_stride (`int`): distance between the frames of a clip, `"dense"` sampling only.
+    sampling (`str`): `"dense"` (Kinetics, UCF101, HMDB51) or `"uniform"` (Something-Something).
+    """
+
+    frame_stride: int | None
+    sampling: str | None
+
+
+class VideoMAEVideoProcessor(BaseVideoProcessor):
+    """Videos to `pixel_values` for VideoMAE.
+
+    A checkpoint's own settings come with it; the defaults are those of the paper: 16 frames, stride 4, short side and
+    crop 224, ImageNet statistics. Files of transformers' VideoMAE (`preprocessor_config.json` too) load; what they
+    lack stays at its default.
+    """
+
+    resample = PILImageResampling.BILINEAR
+    image_mean = IMAGENET_DEFAULT_MEAN
+    image_std = IMAGENET_DEFAULT_STD
+    size = {"shortest_edge": 224}
+    default_to_square = False
+    crop_size = {"height": 224, "width": 224}
+    do_resize = True
+    do_center_crop = True
+    do_rescale = True
+    do_normalize = True
+    do_convert_rgb = True
+    do_sample_frames = False
+    num_frames = 16
+    frame_stride = 4
+    sampling = "dense"
+    valid_kwargs = VideoMAEVideoProcessorKwargs
+    model_input_names = ["pixel_values"]
+
+    def __init__(self, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]):
+        super().__init__(**kwargs)
+
+    def preprocess(self, videos, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]) -> BatchFeature:
+        """`pixel_values` float `(B, T, C, H, W)` (a list of clips without `return_tensors`).
+
+        Args:
+            videos: one video or a list of videos. A path, URL, bytes or binary file object is read and sampled as the
+                checkpoint says: the middle view of `num_frames` frames (with `fps=`: that many frames per second of
+                the whole video). Arrays or tensors `(T, C, H, W)` or `(T, H, W, C)` and lists of PIL images or arrays
+                are taken frame by frame as they are, or sampled likewise with `do_sample_frames=True`.
+
+        Raises:
+            VideoDecodeError: a file that can not be read, or a URL that can not be fetched.
+            ValueError: arrays whose channel axis is not clear (pass `input_data_format`), or shorter than what is to
+                be sampled.
+        """
+        batch = _batch(videos, to_rgb=kwargs.get("do_convert_rgb", self.do_convert_rgb))
+        files = sum(map(_is_file, batch))
+        if files not in (0, len(batch)):
+            raise ValueError(f"{files} of {len(batch)} videos are files and the others frames: pass them separately")
+        if files:
+            kwargs["do_sample_frames"] = True
+        return super().preprocess(batch, **kwargs)
+
+    def sample_frames(
+        self,
+        metadata: VideoMetadata,
+        num_frames: int | None = None,
+        fps: float | None = None,
+        frame_stride: int | None = None,
+        sampling: str | None = None,
+        **kwargs,
+    ) -> list[int]:
+        """Frame numbers of the middle view; with `fps`, of `fps` frames per second of the whole video."""
+        if fps is not None:
+            return default_sample_indices_fn(metadata, fps=fps).tolist()
+        return view_frame_indices(
+            metadata.total_num_frames,
+            num_frames=num_frames or self.num_frames,
+            frame_stride=frame_stride or self.frame_stride,
+            segment=0,
+            num_segments=1,
+            protocol=sampling or self.sampling,
+        )
+
+    def fetch_videos(self, video_url_or_urls, sample_indices_fn=None):
+        """Read and sample a file: `(uint8 (T, 3, H, W), VideoMetadata)`; for a list, a list of each."""
+        if isinstance(video_url_or_urls, list):
+            fetched = [self.fetch_videos(source, sample_indices_fn) for source in video_url_or_urls]
+            return [list(column) for column in zip(*fetched, strict=True)]
+        with _reader(video_url_or_urls) as reader:
+            info = reader.info
+            metadata = VideoMetadata(
+                total_num_frames=info.num_frames,
+                fps=info.fps,
+                width=info.width,
+                height=info.height,
+                duration=info.duration,
+                video_backend="pyav",
+            )
+            metadata.frames_indices = (sample_indices_fn or self.sample_frames)(metadata=metadata)
+            return reader.read(metadata.frames_indices), metadata
+
+    def resize_and_crop(self, clip: torch.Tensor) -> torch.Tensor:
+        """The centre of a clip at the checkpoint's size: uint8 `(T, C, H, W)` to uint8 `(T, C, height, width)`."""
+        clip = self._resize_clip(clip)
+        return self.center_crop(clip, self.crop_size) if self.do_center_crop else clip
+
+    def views(self, video, num_segments: int, num_crops: int) -> torch.Tensor:
+        """All test views of a video from one decode: uint8 `(num_segments * num_crops, T, C, height, width)`.
+
+        Args:
+            video: an open `VideoReader`, a path, URL, bytes or file object, or all frames as uint8 `(frames, C, H,
+                W)`. num_segments, num_crops: the paper tests with 5 x 3 on Kinetics-400 and 2 x 3 on
+                Something-Something. The views
+                are in segment-major order; one segment is the middle, one crop the centre.
+        """
+        with nullcontext(video) if isinstance(video, (VideoReader, torch.Tensor)) else _reader(video) as frames:
+            is_reader = isinstance(frames, VideoReader)
+            segments = [
+                view_frame_indices(
+                    frames.num_frames if is_reader else len(frames),
+                    num_frames=self.num_frames,
+                    frame_stride=self.frame_stride,
+                    segment=segment,
+                    num_segments=num_segments,
+                    protocol=self.sampling,
+                )
+                for segment in range(num_segments)
+            ]
+            needed = sorted(set().union(*segments))
+            frames = self._resize_clip(frames.read(needed) if is_reader else frames[needed])
+        row = {number: row for row, number in enumerate(needed)}
+        crops = self._crops(frames, num_crops)
+        return torch.stack([crop[[row[number] for number in segment]] for segment in segments for crop in crops])
+
+    def _crops(self, frames: torch.Tensor, num_crops: int) -> list[torch.Tensor]:
+        if num_crops == 1:
+            return [self.center_crop(frames, self.crop_size)]
+        height, width = self.crop_size.height, self.crop_size.width
+        corners = [
+            view_crop(*frames.shape[-2:], size=(height, width), crop=crop, num_crops=num_crops)
+            for crop in range(num_crops)
+        ]
+        return [frames[..., top : top + height, left : left + width] for top, left in corners]
+
+    def _resize_clip(self, clip: torch.Tensor) -> torch.Tensor:
+        return self.resize(clip, size=self.size, resample=self.resample) if self.do_resize else clip
+
+    # -- the steps of BaseVideoProcessor.preprocess --
+
+    def _decode_and_sample_videos(self, videos, video_metadata, do_sample_frames=None, sample_indices_fn=None):
+        if _is_file(videos[0]):
+            return self.fetch_videos(videos, sample_indices_fn)
+        known = video_metadata or [VideoMetadata(total_num_frames=len(video)) for video in videos]
+        video_metadata = make_batched_metadata(videos, known)
+        if not do_sample_frames:
+            return videos, video_metadata
+        sampled = []
+        for video, metadata in zip(videos, video_metadata, strict=True):
+            metadata.frames_indices = sample_indices_fn(metadata=metadata)
+            if len(metadata.frames_indices) > len(video):
+                raise ValueError(
+                    f"{len(metadata.frames_indices)} frames are to be sampled from a video of {len(video)} frames"
+                )
+            sampled.append(video[metadata.frames_indices])
+        return sampled, video_metadata
+
+    def _prepare_input_videos(self, videos, do_convert_rgb=None, input_data_format=None, device=None):
+        """Tensors `(T, C, H, W)`. Memory stays as it is: resizing is faster on channels-last frames, as decoders give
+        them."""
+        statistics = 1 if isinstance(self.image_mean, (int, float)) else len(self.image_mean)
+        clips = []
+        for video in videos:
+            clip = torch.from_numpy(video) if isinstance(video, np.ndarray) else video
+            if _channel_axis(clip, input_data_format, {1, 3, statistics}) == 3:
+                clip = clip.permute(0, 3, 1, 2)
+            if do_convert_rgb and clip.shape[1] == 1 and statistics == 3:
+                clip = clip.expand(-1, 3, -1, -1)
+            clips.append(clip if device is None else clip.to(device))
+        return clips
+
+    def _preprocess(
+        self,
+        videos: list[torch.Tensor],
+        do_resize: bool,
+        size: SizeDict,
+        resample: PILImageResampling,
+        do_center_crop: bool,
+        crop_size: SizeDict,
+        do_rescale: bool,
+        rescale_factor: float,
+        do_normalize: bool,
+        image_mean: float | list[float],
+        image_std: float | list[float],
+        return_tensors: str | None = None,
+        **kwargs,
+    ) -> BatchFeature:
+        clips = []
+        for clip in videos:
+            if do_resize:
+                clip = self.resize(clip, size=size, resample=resample)
+            if do_center_crop:
+                clip = self.center_crop(clip, crop_size)
+            clip = clip.contiguous()  # from here on the layout that models expect
+            clips.append(
+                self.rescale_and_normalize(clip, do_rescale, rescale_factor, do_normalize, image_mean, image_std)
+            )
+        return BatchFeature(data={"pixel_values": clips}, tensor_type=return_tensors)
+
+
+class VideoMAEImageProcessor(StockImageProcessor):
+    """transformers' VideoMAE image processor (lists of frames in, `preprocessor_config.json` as its file) with the
+    ImageNet statistics that VideoMAE was trained with as default, where transformers has 0.5. New code uses
+    `VideoMAEVideoProcessor`.
+    """
+
+    image_mean = IMAGENET_DEFAULT_MEAN
+    image_std = IMAGENET_DEFAULT_STD
+
+
+def _is_file(video) -> bool:
+    return isinstance(video, (str, Path, bytes)) or hasattr(video, "seek")
+
+
+def _reader(source) -> VideoReader:
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        source = _download(source)
+    return VideoReader(source)
+
+
+def _download(url: str) -> BytesIO:
+    try:
+        content = httpx.get(url, follow_redirects=True).raise_for_status().content
+    except httpx.HTTPError as error:
+        raise VideoDecodeError(url, f"could not be fetched ({error})") from error
+    file = BytesIO(content)
+    file.name = url  # for the reader's messages
+    return file
+
+
+def _batch(videos, to_rgb: bool) -> list:
+    """The videos one by one, each a file or a 4-D array or tensor."""
+    if _is_frame(videos):
+        videos = [videos]
+    if _is_file(videos):
+        return [videos]
+    if isinstance(videos, (np.ndarray, torch.Tensor)):
+        return [videos] if videos.ndim == 4 else list(videos)
+    if not isinstance(videos, (list, tuple)) or not len(videos):
+        raise ValueError(f"expected a video or a list of videos (files, arrays, lists of frames), got {videos!r}")
+    if _is_frame(videos[0]):
+        return [_stack([_frame(frame, to_rgb) for frame in videos])]
+    return [clip for video in videos for clip in _batch(video, to_rgb)]
+
+
+def _is_frame(video) -> bool:
+    return isinstance(video, Image.Image) or (isinstance(video, (np.ndarray, torch.Tensor)) and video.ndim == 3)
+
+
+def _frame(frame, to_rgb: bool):
+    """An image's mode tells what its channels are; an array's channels are taken as they are."""
+    if isinstance(frame, Image.Image):
+        return np.asarray(frame.convert("RGB") if to_rgb else frame)
+    return frame
+
+
+def _stack(frames: list):
+    return torch.stack(frames) if isinstance(frames[0], torch.Tensor) else np.stack(frames)
+
+
+def _channel_axis(clip: torch.Tensor, data_format: str | None, channels: set[int]) -> int:
+    """1 or 3. Without `data_format`, the axis as long as there can be channels; axis 1, our layout, if both are."""
+    if data_format is not None:
+        return 1 if ChannelDimension(data_format) == ChannelDimension.FIRST else 3
+    for axis in (1, 3):
+        if clip.shape[axis] in channels:
+            return axis
+    raise ValueError(
+        f"which axis of frames {tuple(clip.shape)} holds the channels is not clear (neither axis 1 nor 3 has "
+        f'{" or ".join(map(str, sorted(channels)))}): pass input_data_format="channels_first" or "channels_last"'
+    )
