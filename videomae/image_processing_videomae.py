@@ -91,6 +91,22 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
     def __init__(self, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]):
         super().__init__(**kwargs)
 
+    @classmethod
+    def for_model(cls, config, **settings) -> "VideoMAEVideoProcessor":
+        """The processor of a network: frame size, frame count and statistics of its `VideoMAEConfig`.
+
+        `settings` are the processor's own fields that a network does not know, such as `frame_stride` and `sampling`.
+        """
+        height, width = config.frame_size
+        fields = {
+            "size": {"shortest_edge": min(height, width)},
+            "crop_size": {"height": height, "width": width},
+            "image_mean": config.image_mean,
+            "image_std": config.image_std,
+            "num_frames": config.num_frames,
+        }
+        return cls(**(fields | settings))
+
     def preprocess(self, videos, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]) -> BatchFeature:
         """`pixel_values` float `(B, T, C, H, W)` (a list of clips without `return_tensors`).
 
@@ -284,7 +300,7 @@ def _download(url: str) -> BytesIO:
     try:
         content = httpx.get(url, follow_redirects=True).raise_for_status().content
     except httpx.HTTPError as error:
-        raise VideoDecodeError(url, f"could not be fetched ({error})") from error
+        raise VideoDecodeError(url, f"could not be fetched ({str(error).splitlines()[0]})") from error
     file = BytesIO(content)
     file.name = url  # for the reader's messages
     return file

@@ -165,11 +165,11 @@ def cut_patches(
     """(B, T, C, H, W) -> (B, n, tubelet, C, patch height, patch width), only the patches at `positions` (B, n)."""
     (t, h, w), (patch_height, patch_width) = config.grid, config.patch_shape
     blocks = pixel_values.view(
-        len(pixel_values), t, config.tubelet_size, config.num_channels, h, patch_height, w, patch_width
+        pixel_values.shape[0], t, config.tubelet_size, config.num_channels, h, patch_height, w, patch_width
     )
     if positions is None:
         return blocks.permute(0, 1, 4, 6, 2, 3, 5, 7).flatten(1, 3)
-    clip = torch.arange(len(pixel_values), device=positions.device)[:, None]
+    clip = torch.arange(pixel_values.shape[0], device=positions.device)[:, None]
     return blocks[clip, positions // (h * w), :, :, positions // w % h, :, positions % w]
 
 
@@ -270,6 +270,9 @@ class VideoMAESelfAttention(nn.Module):
         self.query = nn.Linear(width, width, bias=config.qkv_bias)
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=config.qkv_bias)
+        for projection in (self.query, self.key, self.value):
+            # Officially one fused (3D, D) matrix, whose xavier bound is √½ of that of three (D, D) ones.
+            projection.xavier_gain = 0.5**0.5
 
     def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False):
         """(B, n, D) -> (B, n, D) and the weights (B, heads, n, n), or None unless asked for."""
@@ -336,7 +339,7 @@ class VideoMAEDropPath(nn.Module):
         if self.rate == 0 or not self.training:
             return hidden_states
         keep = 1 - self.rate
-        shape = (len(hidden_states),) + (1,) * (hidden_states.ndim - 1)
+        shape = (hidden_states.shape[0],) + (1,) * (hidden_states.ndim - 1)
         return hidden_states * hidden_states.new_empty(shape).bernoulli_(keep).div_(keep)
 
     def extra_repr(self):
@@ -422,10 +425,10 @@ class VideoMAEDecoder(nn.Module):
 
 # --- The models -------------------------------------------------------------------------------------------------------
 
-# Parts that a checkpoint of the other kind does not have. They may be fresh as a whole, never in pieces.
+# Parts that only one kind of checkpoint has. They may be fresh or left out as a whole, never in pieces.
 _HEADS = {
     "classifier": ("fc_norm.", "classifier."),
-    "decoder": ("decoder.", "encoder_to_decoder.", "mask_token", "videomae.layernorm."),
+    "decoder": ("decoder.", "encoder_to_decoder.", "mask_token", "videomae.layernorm.", "layernorm."),
 }
 
 
@@ -445,16 +448,16 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _keys_to_ignore_on_load_unexpected = [r"\.key\.bias$"]  # transformers 5.17 wrote it; softmax cannot see it
 
-    # How linear layers start: "xavier" (pre-training) or "trunc_normal" (classification).
-    linear_init = "xavier"
-
     def __init__(self, config: VideoMAEConfig, *args, **kwargs):
         config.validate_architecture()  # fields may have been set one by one since the configuration was made
         super().__init__(config, *args, **kwargs)
 
+    # How linear layers start: "xavier" (pre-training) or "trunc_normal" (classification).
+    linear_init = "xavier"
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """The official initialisation; children come before their parents."""
+        """The official initialisation. transformers calls it for every module that owns parameters or buffers."""
         if isinstance(module, nn.Linear):
             self._init_linear(module)
         elif isinstance(module, nn.Conv3d):
@@ -464,14 +467,10 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, VideoMAEPositions):
             module.reset()
-        elif isinstance(module, VideoMAESelfAttention) and self.linear_init == "xavier":
-            for projection in (module.query, module.key, module.value):
-                # Officially one fused (3D, D) matrix, whose xavier bound is √½ of that of three (D, D) ones.
-                init.xavier_uniform_(projection.weight, gain=0.5**0.5)
 
     def _init_linear(self, module):
         if self.linear_init == "xavier":
-            init.xavier_uniform_(module.weight)
+            init.xavier_uniform_(module.weight, gain=getattr(module, "xavier_gain", 1.0))
         else:
             init.trunc_normal_(module.weight, std=self.config.initializer_range)
         if module.bias is not None:
@@ -514,18 +513,20 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
         return {}
 
     def _check_loaded(self, source, info):
-        missing, unexpected = set(info["missing_keys"]), sorted(info["unexpected_keys"])
+        missing, unexpected = set(info["missing_keys"]), set(info["unexpected_keys"])
         for head, prefixes in _HEADS.items():
             own = {name for name, _ in self.named_parameters() if name.startswith(prefixes)}
-            required = {name for name in own if not name.startswith("videomae.")}
-            if required and required <= missing:
+            required = {name for name in own if "layernorm." not in name}
+            if not required:  # a model without this head: the checkpoint's is left out
+                unexpected = {name for name in unexpected if not name.startswith(prefixes)}
+            elif required <= missing:
                 logger.warning(f"{source} has no {head}: it starts fresh: {_some(sorted(own & missing))}.")
                 missing -= own
         if missing or unexpected:
             raise ValueError(
                 f"{source} does not fit {type(self).__name__}.\n"
                 f"missing weights ({len(missing)}): {_some(sorted(missing))}\n"
-                f"unexpected weights ({len(unexpected)}): {_some(unexpected)}\n"
+                f"unexpected weights ({len(unexpected)}): {_some(sorted(unexpected))}\n"
                 "Is it a VideoMAE checkpoint in transformers' layout? Official .pth files go through "
                 "`videomae convert`; `output_loading_info=True` loads what fits and reports the rest."
             )
@@ -592,14 +593,9 @@ def check_pixel_values(pixel_values: torch.Tensor, config: VideoMAEConfig):
 class VideoMAEModel(VideoMAEPreTrainedModel):
     """The encoder: a clip, or the visible patches of one, to tokens."""
 
-    _keys_to_ignore_on_load_unexpected = [
-        r"\.key\.bias$",
-        r"^(fc_norm|classifier|decoder|encoder_to_decoder)\.",
-        r"^mask_token$",
-    ]
-
-    def __init__(self, config: VideoMAEConfig):
+    def __init__(self, config: VideoMAEConfig, linear_init: str = "xavier"):
         super().__init__(config)
+        self.linear_init = linear_init
         self.embeddings = VideoMAEEmbeddings(config)
         self.encoder = VideoMAEEncoder(config)
         # With mean pooling the norm comes after the mean, in the classifier (`fc_norm`).
@@ -651,8 +647,6 @@ class VideoMAEModel(VideoMAEPreTrainedModel):
 class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
     """VideoMAE's masked autoencoder: encode the visible patches, decode the hidden ones, compare pixels."""
 
-    _keys_to_ignore_on_load_unexpected = [r"\.key\.bias$", r"^fc_norm\.", r"^classifier\."]
-
     def __init__(self, config: VideoMAEConfig):
         # The autoencoder always norms the encoder's tokens; which pooling a classifier will use is not its business.
         super().__init__(_changed(config, use_mean_pooling=False))
@@ -666,11 +660,13 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        super()._init_weights(module)
-        if isinstance(module, VideoMAEForPreTraining):
-            _init_like_torch(module.encoder_to_decoder)
+        if module is self.encoder_to_decoder:
+            _init_like_torch(module)
+        elif module is self:
             std = self.config.initializer_range
-            init.trunc_normal_(module.mask_token, std=std, a=-std, b=std)  # cut at ±1 σ, as published
+            init.trunc_normal_(self.mask_token, std=std, a=-std, b=std)  # cut at ±1 σ, as published
+        else:
+            super()._init_weights(module)
 
     @can_return_tuple
     def forward(
@@ -741,7 +737,7 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
         """Mean squared error in float32 over the decoded patches that the encoder did not see (V2 §3.2)."""
         with torch.no_grad():
             targets = reconstruction_targets(pixel_values, self.config, decoded)
-            hidden = logits.new_ones(len(logits), self.config.num_patches, dtype=torch.float32)
+            hidden = logits.new_ones(logits.shape[0], self.config.num_patches, dtype=torch.float32)
             hidden = hidden.scatter(1, visible, 0.0).gather(1, decoded)
         error = (logits.float() - targets).square().mean(dim=-1)
         return (error * hidden).sum() / hidden.sum()
@@ -787,20 +783,12 @@ def classification_loss(
 class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
     """The encoder with a linear classifier on the mean of all tokens."""
 
-    _keys_to_ignore_on_load_unexpected = [
-        r"\.key\.bias$",
-        r"^decoder\.",
-        r"^encoder_to_decoder\.",
-        r"^mask_token$",
-        r"^videomae\.layernorm\.",  # the autoencoder's; with mean pooling fc_norm starts fresh instead (official)
-    ]
     linear_init = "trunc_normal"
 
     def __init__(self, config: VideoMAEConfig):
         super().__init__(config)
         self.num_labels = config.num_labels
-        self.videomae = VideoMAEModel(config)
-        self.videomae.linear_init = self.linear_init
+        self.videomae = VideoMAEModel(config, self.linear_init)
         self.fc_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.use_mean_pooling else None
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
@@ -809,10 +797,10 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)
-        if isinstance(module, VideoMAEForVideoClassification):
+        if module is self.classifier:
             # Nearly zero, so that fine-tuning starts from the encoder and not from the noise of its head.
             init.trunc_normal_(
-                module.classifier.weight, std=self.config.initializer_range * self.config.classifier_init_scale
+                module.weight, std=self.config.initializer_range * self.config.classifier_init_scale
             )
 
     @classmethod
