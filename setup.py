@@ -12,19 +12,19 @@ from setuptools import setup
 ROOT = Path(__file__).parent
 
 REQUIRES = [
-    "accelerate>=1.15",
+    "accelerate>=1.10",
     "av>=16.0",
-    "datasets>=5.2",
+    "datasets>=4.8",
     "evaluate>=0.4.6",
     "huggingface_hub>=1.31",
-    "matplotlib>=3.11",
-    "numpy>=2.4",
+    "matplotlib>=3.10",
+    "numpy>=2.3",
     "packaging>=25.0",
     "pillow>=12.0",
     "safetensors>=0.8",
-    "torch>=2.13",
-    "torchvision>=0.28",
-    "tqdm>=4.67",
+    "torch>=2.9",
+    "torchvision>=0.24",
+    "tqdm>=4.67.1",
     "transformers>=5.18,<6",
 ]
 TEST_REQUIRES = ["parameterized>=0.9", "pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18"]

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "augmentation": set(),
     "cli": set(),
     "configuration_videomae": set(),
-    "conversion": {"configuration_videomae", "modeling_videomae"},
+    "conversion": {"configuration_videomae", "image_processing_videomae", "modeling_videomae"},
     "data": {"augmentation", "image_processing_videomae", "masking", "video"},
     "evaluation": set(),
     "image_processing_videomae": {"configuration_videomae", "video"},
