@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .configuration_videomae import VideoMAEConfig
@@ -112,7 +113,7 @@ def read_state_dict(source: str | os.PathLike) -> dict[str, torch.Tensor]:
         else:
             with torch.serialization.safe_globals([argparse.Namespace]):
                 loaded = torch.load(source, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, KeyError, RuntimeError, ValueError, OSError) as error:
+    except (pickle.UnpicklingError, SafetensorError, EOFError, KeyError, RuntimeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{source} can not be read as a checkpoint of tensors: {reason}") from error
     if isinstance(loaded, dict):
