@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 
 from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
+from .configuration_videomae import VideoMAEConfig
+from .image_processing_videomae import VideoMAEVideoProcessor
 from .modeling_videomae import positions_from_mask
 from .video import (
     VIDEO_EXTENSIONS,
@@ -94,6 +96,38 @@ def load_videos(
         raise ValueError(f"{source}: no split {split!r}; there is {', '.join(tables)}")
     found = {name: _to_dataset(table.paths, numbered[name], class_names) for name, table in tables.items()}
     return datasets.DatasetDict(found) if split is None else found[split]
+
+
+def load_training_videos(
+    data: str | os.PathLike,
+    validation_data: str | os.PathLike | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> tuple[datasets.Dataset, datasets.Dataset | None]:
+    """The videos to train on and those to validate on, if there are any, with the same classes; see `load_videos`.
+
+    Without `validation_data` the latter are the "validation" split of `data`.
+    """
+    splits = load_videos(data, class_names=class_names)
+    if "train" not in splits:
+        raise ValueError(f"{data}: no split 'train'; there is {', '.join(splits)}")
+    train = splits["train"]
+    if validation_data is None:
+        return train, splits.get("validation")
+    if "label" in train.column_names:
+        class_names = train.features["label"].names
+    splits = load_videos(validation_data, class_names=class_names)
+    return train, splits["validation"] if "validation" in splits else next(iter(splits.values()))
+
+
+def class_names(videos: datasets.Dataset) -> list[str]:
+    """The classes of labelled videos, in the order of their numbers. Raises ValueError for videos without labels."""
+    if "label" not in videos.column_names:
+        raise ValueError(
+            "the videos have no labels: wanted class folders (class/video.mp4) and no videos beside them, "
+            "or a list with a label on each line"
+        )
+    return videos.features["label"].names
 
 
 def _find_splits(source: Path) -> dict[str, Path]:
@@ -245,6 +279,35 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:COMPLAINTS_SHOWN]) + (" …" if len(names) > COMPLAINTS_SHOWN else "")
 
 
+# ---- processor ----
+
+
+def make_processor(
+    config: VideoMAEConfig,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    frame_stride: int | None = None,
+    sampling: str | None = None,
+) -> VideoMAEVideoProcessor:
+    """The processor that gives a model of `config` its clips.
+
+    Frame count, size and statistics are the configuration's; stride and sampling are the given ones, or else those of
+    the checkpoint's processor, or else the paper's (4, "dense").
+    """
+    height, width = config.frame_size
+    fields = {
+        "num_frames": config.num_frames,
+        "size": {"shortest_edge": min(height, width)},
+        "crop_size": {"height": height, "width": width},
+        "image_mean": config.image_mean,
+        "image_std": config.image_std,
+    }
+    fields |= {name: value for name, value in (("frame_stride", frame_stride), ("sampling", sampling)) if value}
+    if checkpoint is None:
+        return VideoMAEVideoProcessor(**fields)
+    return VideoMAEVideoProcessor.from_pretrained(checkpoint, **fields)
+
+
 # ---- one clip a row ----
 
 
@@ -392,7 +455,7 @@ class ClassificationDataset(_VideoDataset):
     def __init__(
         self,
         videos: datasets.Dataset,
-        processor,
+        processor: VideoMAEVideoProcessor,
         *,
         train: bool,
         flip: bool = True,
@@ -400,11 +463,7 @@ class ClassificationDataset(_VideoDataset):
         on_bad_video: str = "error",
         max_bad_share: float = 0.01,
     ):
-        if "label" not in videos.column_names:
-            raise ValueError(
-                "the videos have no labels: wanted class folders (class/video.mp4) and no videos beside them, "
-                "or a list with a label on each line"
-            )
+        class_names(videos)  # raises where there are none
         policy = on_bad_video if train else "error"
         super().__init__(videos, seed=seed, on_bad_video=policy, max_bad_share=max_bad_share)
         self.processor = processor

@@ -1,0 +1,139 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Train a video classifier: from a pre-trained model, from another classifier, or from scratch.
+
+The class folders (class/video.mp4) or a list (`path label`) name the classes:
+    videomae finetune --data videos --model runs/pretrain --output_dir runs/finetune --num_train_epochs 50
+
+The same network without its pre-training, to see what that is worth:
+    videomae finetune --data videos --model runs/pretrain --from_scratch --layer_decay 1 --output_dir runs/scratch
+
+On eight GPUs, with a total batch of 8 x 8 = 64 clips:
+    accelerate launch --multi_gpu --num_processes 8 scripts/run_finetuning.py --data videos --output_dir runs/finetune
+
+Validation looks at one view of a video, its middle. Leaves model, processor, metrics.json and trainer_state.json (the
+curves) in the output folder; `videomae evaluate` measures it with the paper's views.
+"""
+
+import copy
+import logging
+import sys
+from pathlib import Path
+
+from videomae import cli
+from videomae.arguments import (
+    FinetuningModelArguments,
+    FinetuningVideoArguments,
+    OptimizationArguments,
+    complete,
+    parse_known,
+)
+
+logger = logging.getLogger(__name__)
+
+# VideoMAE's fine-tuning, where it differs from its pre-training.
+DEFAULTS = {
+    "num_train_epochs": 30,
+    "base_learning_rate": 1e-3,
+    "min_learning_rate": 1e-6,
+    "warmup_epochs": 5,
+    "layer_decay": 0.75,
+    "adam_beta2": 0.999,
+    "label_smoothing_factor": 0.1,
+    "drop_path_rate": 0.1,
+    "eval_strategy": "epoch",
+}
+
+
+def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
+    """The classifier, with the encoder that the arguments name and the classes of the videos."""
+    from videomae.configuration_videomae import VideoMAEConfig
+    from videomae.modeling_videomae import VideoMAEForVideoClassification
+
+    if arguments.checkpoint is None:
+        model = VideoMAEForVideoClassification(VideoMAEConfig.preset(arguments.model, **arguments.overrides()))
+    elif arguments.from_scratch:
+        config = VideoMAEConfig.from_pretrained(arguments.model, use_mean_pooling=True, **arguments.overrides())
+        model = VideoMAEForVideoClassification(config)
+    else:
+        model = VideoMAEForVideoClassification.from_pretrained(
+            arguments.checkpoint,
+            interpolate_positions=arguments.interpolate_positions,
+            dtype="float32",
+            **arguments.overrides(),
+        )
+    return with_classes(model, class_names)
+
+
+def with_classes(model, class_names: list[str]):
+    """The model itself if it has these classes, otherwise its body under a new classifier."""
+    id2label = dict(enumerate(class_names))
+    if model.config.id2label == id2label:
+        return model
+    config = copy.deepcopy(model.config)
+    config.id2label, config.label2id = id2label, {name: number for number, name in id2label.items()}
+    fresh = type(model)(config)
+    fresh.videomae, fresh.fc_norm = model.videomae, model.fc_norm
+    return fresh
+
+
+def accuracy(prediction) -> dict[str, float]:
+    """Share of clips whose best score is their label's."""
+    return {"accuracy": float((prediction.predictions.argmax(axis=-1) == prediction.label_ids).mean())}
+
+
+def main(argv: list[str] | None = None) -> int:
+    types = (FinetuningVideoArguments, FinetuningModelArguments, OptimizationArguments)
+    video, model_arguments, optimization, rest = parse_known(argv, types, description=__doc__, defaults=DEFAULTS)
+
+    from transformers import set_seed
+
+    from videomae import data
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, write_metrics
+
+    training = complete(VideoMAETrainingArguments, optimization, rest)
+    set_seed(training.seed)
+
+    names = Path(video.class_names).read_text("utf-8").splitlines() if video.class_names else None
+    train_videos, validation_videos = data.load_training_videos(video.data, video.validation_data, class_names=names)
+    if validation_videos is None and training.eval_strategy != "no":
+        logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
+        training.eval_strategy = "no"
+
+    model = build_model(model_arguments, data.class_names(train_videos))
+    processor = data.make_processor(
+        model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
+    )
+    train_clips = data.ClassificationDataset(
+        train_videos,
+        processor,
+        train=True,
+        flip=video.horizontal_flip,
+        seed=training.seed,
+        on_bad_video=video.on_bad_video,
+        max_bad_share=video.max_bad_share,
+    )
+    validation_clips = None
+    if validation_videos:
+        validation_clips = data.ClassificationDataset(validation_videos, processor, train=False)
+    trainer = VideoMAETrainer(
+        model,
+        training,
+        data_collator=data.ClassificationCollator(),
+        train_dataset=train_clips,
+        eval_dataset=validation_clips,
+        processing_class=processor,
+        compute_metrics=accuracy,
+    )
+    metrics = trainer.train(resume_from_checkpoint=training.resume_from_checkpoint).metrics
+    if validation_clips:
+        metrics |= trainer.evaluate()
+
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.is_world_process_zero():
+        write_metrics(training.output_dir, metrics | {"bad_videos": train_clips.bad_videos})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,103 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Pre-train a VideoMAE: hide most of each clip, let the network reconstruct it. Labels are not needed.
+
+From scratch, on a folder of videos:
+    videomae pretrain --data videos --model small --output_dir runs/pretrain --num_train_epochs 400
+
+Go on from a checkpoint, with VideoMAE V2's decoder masks:
+    videomae pretrain --data videos --model MCG-NJU/videomae-base --decoder_mask_ratio 0.5 --output_dir runs/pretrain
+
+On eight GPUs, with a total batch of 8 x 32 x 4 = 1024 clips:
+    accelerate launch --multi_gpu --num_processes 8 scripts/run_pretraining.py \\
+        --data videos --output_dir runs/pretrain --per_device_train_batch_size 32 \\
+        --gradient_accumulation_steps 4
+
+Leaves model, processor, metrics.json and trainer_state.json (the loss curve) in the output folder.
+"""
+
+import sys
+from functools import partial
+
+from videomae import cli
+from videomae.arguments import (
+    OptimizationArguments,
+    PretrainingModelArguments,
+    PretrainingVideoArguments,
+    complete,
+    parse_known,
+)
+
+
+def build_model(arguments: PretrainingModelArguments):
+    from videomae.configuration_videomae import VideoMAEConfig
+    from videomae.modeling_videomae import VideoMAEForPreTraining
+
+    if arguments.checkpoint is None:
+        config = VideoMAEConfig.preset(arguments.model, decoder=arguments.decoder, **arguments.overrides())
+        return VideoMAEForPreTraining(config)
+    return VideoMAEForPreTraining.from_pretrained(
+        arguments.checkpoint,
+        interpolate_positions=arguments.interpolate_positions,
+        dtype="float32",
+        **arguments.overrides(),
+    )
+
+
+def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]) -> dict:
+    from videomae import masking
+
+    masks = {"tube": masking.tube_mask, "random": masking.random_mask, "frame": masking.frame_mask}
+    mask = partial(masks[arguments.mask], grid, arguments.mask_ratio)
+    decoder_mask = None
+    if arguments.decoder_mask_ratio:
+        decoder_mask = partial(masking.drawn_running_cell_mask, grid, arguments.decoder_mask_ratio)
+    return {"mask": mask, "decoder_mask": decoder_mask}
+
+
+def main(argv: list[str] | None = None) -> int:
+    types = (PretrainingVideoArguments, PretrainingModelArguments, OptimizationArguments)
+    video, model_arguments, optimization, rest = parse_known(argv, types, description=__doc__)
+
+    from transformers import set_seed
+
+    from videomae.data import PretrainingCollator, PretrainingDataset, load_training_videos, make_processor
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, write_metrics
+
+    training = complete(VideoMAETrainingArguments, optimization, rest)
+    set_seed(training.seed)
+
+    train_videos, validation_videos = load_training_videos(video.data, video.validation_data)
+    model = build_model(model_arguments)
+    config = model.config
+    processor = make_processor(config, model_arguments.checkpoint, frame_stride=video.frame_stride)
+
+    clips = partial(
+        PretrainingDataset,
+        size=config.frame_size,
+        num_frames=config.num_frames,
+        frame_stride=processor.frame_stride,
+        seed=training.seed,
+        **build_masks(video, config.grid),
+    )
+    train_clips = clips(train_videos, on_bad_video=video.on_bad_video, max_bad_share=video.max_bad_share)
+    trainer = VideoMAETrainer(
+        model,
+        training,
+        data_collator=PretrainingCollator(),
+        train_dataset=train_clips,
+        eval_dataset=clips(validation_videos) if validation_videos else None,
+        processing_class=processor,
+    )
+    metrics = trainer.train(resume_from_checkpoint=training.resume_from_checkpoint).metrics
+    if validation_videos:
+        metrics |= trainer.evaluate()
+
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.is_world_process_zero():
+        write_metrics(training.output_dir, metrics | {"bad_videos": train_clips.bad_videos})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,325 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Flags of the training programs: a field with a type, a default and a sentence is the flag, its help and its record.
+
+Light on purpose (neither torch nor a model is imported), so that `--help` answers at once and a wrong flag is told
+before anything is loaded. A program parses its own flags here and hands the rest to `transformers.TrainingArguments`:
+
+    data, model, optimization, rest = parse_known(argv, (Data, Model, Optimization), description=__doc__)
+    training = complete(VideoMAETrainingArguments, optimization, rest)      # an unknown flag is an error here
+
+A class may have `complaints() -> list[str]`; the complaints of all of them are raised together.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from transformers.hf_argparser import HfArgumentParser
+
+TRAINING_ARGUMENTS_PAGE = (
+    "https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments"
+)
+
+
+def flag(help: str, default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that is a flag; without a default it must be given."""
+    return field(default=default, metadata={"help": help})
+
+
+# ---- data ----
+
+
+@dataclass
+class VideoArguments:
+    """Where the videos are, and what happens to files that do not decode."""
+
+    _argument_group_name = "videos"
+
+    data: str = flag(
+        "Folder of videos (class/video.mp4 gives labels; train/, val/, test/ if present) or csv/txt list."
+    )
+    validation_data: str | None = flag("Folder or list to validate on; default: the val/ split of --data.", None)
+    frame_stride: int | None = flag(
+        "Frames from one frame of a clip to the next; default: the checkpoint's, or 4.", None
+    )
+    on_bad_video: Literal["error", "skip"] = flag(
+        "A training video that does not decode ends the run, or is replaced by the next one, with a warning.", "error"
+    )
+    max_bad_share: float = flag("With --on_bad_video skip, stop when more than this share of the videos is bad.", 0.01)
+
+    def complaints(self) -> list[str]:
+        wrong = []
+        if self.frame_stride is not None and self.frame_stride < 1:
+            wrong.append(f"--frame_stride is {self.frame_stride}, wanted at least 1")
+        if not 0 <= self.max_bad_share <= 1:
+            wrong.append(f"--max_bad_share is {self.max_bad_share}, wanted 0 to 1")
+        return wrong
+
+
+@dataclass
+class PretrainingVideoArguments(VideoArguments):
+    """What the encoder does not see, and what the decoder predicts."""
+
+    mask: Literal["tube", "random", "frame"] = flag("How patches are hidden from the encoder.", "tube")
+    mask_ratio: float = flag("Share of the patches that is hidden.", 0.9)
+    decoder_mask_ratio: float = flag(
+        "Share of the patches that the decoder leaves out (VideoMAE V2: 0.5); 0: it predicts all that are hidden.",
+        0.0,
+    )
+
+    def complaints(self) -> list[str]:
+        wrong = super().complaints()
+        if not 0 < self.mask_ratio < 1:
+            wrong.append(f"--mask_ratio is {self.mask_ratio}, wanted more than 0 and less than 1")
+        if not 0 <= self.decoder_mask_ratio < 1:
+            wrong.append(f"--decoder_mask_ratio is {self.decoder_mask_ratio}, wanted 0 or more and less than 1")
+        return wrong
+
+
+@dataclass
+class FinetuningVideoArguments(VideoArguments):
+    """How labelled videos are sampled and varied."""
+
+    class_names: str | None = flag(
+        "Text file with one class a line, in the order of integer labels; default: the sorted labels.", None
+    )
+    sampling: Literal["dense", "uniform"] | None = flag(
+        "Frames close together (Kinetics) or spread over the video (Something-Something); default: the checkpoint's.",
+        None,
+    )
+    horizontal_flip: bool = flag("Mirror half of the clips; turn off where left and right matter.", True)
+
+
+# ---- model ----
+
+PRESETS = ("small", "base", "large", "huge", "giant")
+NOT_IN_CONFIG = (
+    "model",
+    "decoder",
+    "from_scratch",
+    "interpolate_positions",
+)  # they say where the configuration is from
+
+
+@dataclass
+class ModelArguments:
+    """Which network. What is not given is the checkpoint's or the preset's."""
+
+    _argument_group_name = "model"
+
+    model: str = flag(
+        "Preset (small, base, large, huge, giant: new weights), or a checkpoint's folder or Hub name.", "base"
+    )
+    image_size: list[int] | None = flag("Frame size in pixels: one number, or height and width.", None)
+    num_frames: int | None = flag("Frames of a clip.", None)
+    patch_size: int | None = flag("Side of a patch in pixels.", None)
+    tubelet_size: int | None = flag("Frames of a patch.", None)
+    hidden_size: int | None = flag("Width of the encoder.", None)
+    num_hidden_layers: int | None = flag("Blocks of the encoder.", None)
+    num_attention_heads: int | None = flag("Attention heads of the encoder.", None)
+    intermediate_size: int | None = flag("MLP width of the encoder.", None)
+    drop_path_rate: float | None = flag("Stochastic depth of the last block; grows linearly from 0.", None)
+    interpolate_positions: bool | None = flag(
+        "For clips of another shape: interpolate the checkpoint's positions, or (false) number the patches anew; "
+        "default: as the checkpoint says.",
+        None,
+    )
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The folder or Hub name, or None for a preset."""
+        return None if self.model in PRESETS else self.model
+
+    def overrides(self) -> dict[str, Any]:
+        """The configuration fields that were given, under their names in `VideoMAEConfig`."""
+        given = {name: value for name, value in vars(self).items() if value is not None and name not in NOT_IN_CONFIG}
+        if self.image_size is not None and len(self.image_size) == 1:
+            given["image_size"] = self.image_size[0]
+        return given
+
+    def complaints(self) -> list[str]:
+        if self.image_size is not None and len(self.image_size) > 2:
+            return [f"--image_size has {len(self.image_size)} numbers, wanted one, or height and width"]
+        return []
+
+
+@dataclass
+class PretrainingModelArguments(ModelArguments):
+    """Encoder and decoder."""
+
+    decoder: Literal["v1", "v2"] | None = flag("Which paper's decoder a preset gets; default: v1, for giant v2.", None)
+    decoder_hidden_size: int | None = flag("Width of the decoder.", None)
+    decoder_num_hidden_layers: int | None = flag("Blocks of the decoder.", None)
+    decoder_num_attention_heads: int | None = flag("Attention heads of the decoder.", None)
+    decoder_intermediate_size: int | None = flag("MLP width of the decoder.", None)
+    norm_pix_loss: bool | None = flag("Whether a patch's target has its mean and deviation removed.", None)
+
+
+@dataclass
+class FinetuningModelArguments(ModelArguments):
+    """Encoder and classifier."""
+
+    from_scratch: bool = flag("Take only the architecture of the checkpoint, with new weights.", False)
+    classifier_dropout: float | None = flag("Dropout before the classifier.", None)
+
+
+# ---- optimisation ----
+
+
+@dataclass
+class OptimizationArguments:
+    """Learning rate and length of the training. Defaults: VideoMAE's pre-training.
+
+    Fields that `transformers.TrainingArguments` has too either have another default here or belong into `--help`.
+    """
+
+    _argument_group_name = "training"
+
+    output_dir: str = flag("Folder for checkpoints, the trained model and metrics.json.")
+    num_train_epochs: float = flag("Passes over the training videos.", 800)
+    per_device_train_batch_size: int = flag("Clips of one device in one forward pass.", 8)
+    per_device_eval_batch_size: int = flag("The same in validation.", 8)
+    gradient_accumulation_steps: int = flag("Forward passes of one optimiser step.", 1)
+    base_learning_rate: float = flag("Learning rate for a total batch of 256; scaled by total batch / 256.", 1.5e-4)
+    min_learning_rate: float = flag("Where the cosine ends; scaled in the same way.", 1e-5)
+    learning_rate: float | None = flag("The peak learning rate itself, instead of the scaled one.", None)
+    warmup_epochs: float = flag("Epochs of linear warm-up from 0.", 40)
+    layer_decay: float | None = flag("Factor on the learning rate from each block to the one before it.", None)
+    label_smoothing_factor: float = flag("Share of a label that is spread over all classes, in training.", 0.0)
+    weight_decay: float = flag("Of weights; biases, norms and the mask token have none.", 0.05)
+    adam_beta2: float = flag("Second moment of AdamW.", 0.95)
+    max_grad_norm: float = flag("Clip the gradient's norm at this; 0: no clipping.", 0.0)
+    class_weights: list[float] | None = flag(
+        "Weight of each class in the training loss, in the order of the labels.", None
+    )
+    bf16: bool | None = flag("Train in bfloat16; default: on GPUs that have it.", None)
+    seed: int = flag("Of the weights, the order of the videos, the crops and the masks.", 0)
+    dataloader_num_workers: int = flag("Processes of each device that decode videos.", 2)
+    logging_steps: float = flag("Steps from one line of the log to the next.", 10)
+    eval_strategy: Literal["no", "steps", "epoch"] = flag("When the validation videos are looked at.", "no")
+    save_strategy: Literal["no", "steps", "epoch", "best"] = flag("When checkpoints are written.", "epoch")
+    save_total_limit: int | None = flag("Checkpoints that are kept.", 2)
+    resume_from_checkpoint: str | None = flag("Checkpoint folder to continue from.", None)
+
+    def complaints(self) -> list[str]:
+        wrong = []
+        if self.base_learning_rate <= 0:
+            wrong.append(f"--base_learning_rate is {self.base_learning_rate}, wanted more than 0")
+        if not 0 <= self.min_learning_rate <= self.base_learning_rate:
+            wrong.append(
+                f"--min_learning_rate is {self.min_learning_rate}, wanted 0 to --base_learning_rate "
+                f"{self.base_learning_rate}"
+            )
+        if self.warmup_epochs < 0:
+            wrong.append(f"--warmup_epochs is {self.warmup_epochs}, wanted 0 or more")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            wrong.append(f"--layer_decay is {self.layer_decay}, wanted more than 0 and at most 1")
+        return wrong
+
+
+# ---- parsing ----
+
+
+class _Parser(HfArgumentParser):
+    """Raises ValueError where argparse would print its usage and exit; abbreviated flags are unknown flags."""
+
+    def __init__(self, types, *, defaults: dict[str, Any] | None = None, **kwargs):
+        super().__init__(types, allow_abbrev=False, **kwargs)
+        known = {action.dest for action in self._actions}
+        if unknown := sorted(set(defaults or {}) - known):
+            raise ValueError(f"defaults for unknown flags: {', '.join(unknown)}")
+        self.set_defaults(**(defaults or {}))
+        required = " ".join(
+            f"{action.option_strings[0]} {action.dest.upper()}" for action in self._actions if action.required
+        )
+        self.usage = f"%(prog)s {required} [flags]"
+
+    def error(self, message: str):
+        raise ValueError(f"{message} (--help lists the flags)")
+
+    def parse(self, argv: Sequence[str]) -> tuple:
+        """The dataclasses, and last the list of strings that are not theirs."""
+        return self.parse_args_into_dataclasses(list(argv), return_remaining_strings=True, look_for_args_file=False)
+
+    def flags(self) -> list[str]:
+        return [option for action in self._actions for option in action.option_strings]
+
+
+def parse_known(
+    argv: Sequence[str] | None, types: Sequence[type], *, description: str, defaults: dict[str, Any] | None = None
+) -> tuple:
+    """Fill dataclasses from the command line.
+
+    Args:
+        argv: the arguments without the program's name; None: those of the process.
+        types: dataclasses made of `flag` fields, none of which appears twice.
+        description: the program's manual page, printed by `--help`.
+        defaults: replace defaults of the dataclasses; the command line wins.
+
+    Returns:
+        one instance per type, and last the list of strings that belong to none of them.
+
+    Raises:
+        ValueError: a value of the wrong type, a missing flag, or what the classes' `complaints()` say, all at once.
+        SystemExit: after printing `--help`.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    parser = _Parser(types, defaults=defaults, description=description, formatter_class=_HelpFormatter)
+    if {"-h", "--help"} & set(argv):
+        if OptimizationArguments in types:
+            parser.epilog = f"All options of transformers.TrainingArguments work too: {TRAINING_ARGUMENTS_PAGE}"
+        parser.print_help()
+        raise SystemExit(0)
+    *parsed, rest = parser.parse(argv)
+    complaints = [line for group in parsed if hasattr(group, "complaints") for line in group.complaints()]
+    if complaints:
+        raise ValueError("the arguments do not fit:\n- " + "\n- ".join(complaints))
+    return *parsed, rest
+
+
+def parse(
+    argv: Sequence[str] | None, types: Sequence[type], *, description: str, defaults: dict[str, Any] | None = None
+) -> tuple:
+    """As `parse_known` for a program without further flags: one instance per type. Unknown flags raise ValueError."""
+    *parsed, rest = parse_known(argv, types, description=description, defaults=defaults)
+    if rest:
+        raise _unknown(rest, _Parser(types).flags())
+    return tuple(parsed)
+
+
+def complete(training_arguments: type, optimization: OptimizationArguments, rest: Sequence[str]) -> Any:
+    """The whole `training_arguments` of a run: what `optimization` holds, and the flags in `rest`.
+
+    Raises ValueError for flags that nobody knows, with the nearest known one.
+    """
+    parser = _Parser(training_arguments, defaults=vars(optimization))
+    # argparse demands a required flag whatever its default is
+    training, unknown = parser.parse(["--output_dir", optimization.output_dir, *rest])
+    if unknown:
+        raise _unknown(unknown, parser.flags())
+    return training
+
+
+def _unknown(strings: Sequence[str], known: Sequence[str]) -> ValueError:
+    hints = []
+    for string in [string for string in strings if string.startswith("-")] or strings:
+        similar = difflib.get_close_matches(string.split("=")[0], known, n=1)
+        hints.append(f"{string} (did you mean {similar[0]}?)" if similar else string)
+    return ValueError(f"unknown argument{'s' if len(hints) > 1 else ''}: {', '.join(hints)}")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """The manual page as it was written, one spelling of each flag, and the defaults that say something."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        flag = action.option_strings[0]
+        values = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return flag if action.nargs in (0, "?") else f"{flag} {values}"
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        silent = action.default in (None, argparse.SUPPRESS) or action.nargs == 0
+        return action.help if silent else f"{action.help.rstrip('.')} (default: %(default)s)."

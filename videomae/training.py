@@ -1,0 +1,279 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""transformers' Trainer with VideoMAE's optimisation: schedule, layer-wise learning rates, batch scaling.
+
+args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_epochs=10)
+VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from .arguments import OptimizationArguments, flag
+from .modeling_videomae import classification_loss
+
+BASE_BATCH = 256  # the total batch that base learning rates are given for
+
+
+# ---- the official optimisation, as arithmetic ----
+
+
+def cosine_schedule(
+    base: float, final: float, *, epochs: float, steps_per_epoch: int, warmup_epochs: float
+) -> np.ndarray:
+    """Learning rate of every step: a linear warm-up from 0, then a cosine from `base` towards `final`.
+
+    The warm-up includes both of its ends, so the first step has rate 0 and `base` comes twice: last in the warm-up
+    and first in the cosine, base + (final - base) (1 - cos(pi i / M)) / 2 for i = 0 .. M - 1. `final` itself is not
+    reached.
+
+    Returns float64 (round(epochs * steps_per_epoch),). Raises ValueError where the warm-up is longer than that.
+    """
+    steps, warmup = round(epochs * steps_per_epoch), round(warmup_epochs * steps_per_epoch)
+    if warmup > steps:
+        raise ValueError(
+            f"the warm-up of {warmup} steps (warmup_epochs {warmup_epochs:g}) is longer than the training of "
+            f"{steps} steps ({epochs:g} epochs)"
+        )
+    phase = np.arange(steps - warmup) / max(steps - warmup, 1)
+    cosine = final + 0.5 * (base - final) * (1 + np.cos(np.pi * phase))
+    return np.concatenate([np.linspace(0, base, warmup), cosine])
+
+
+def layer_scale(parameter_name: str, *, num_layers: int, layer_decay: float) -> float:
+    """Factor on the learning rate of a parameter: `layer_decay` to the power of its distance from the head.
+
+    The embeddings (and the mask token) are layer 0, block i is layer i + 1, everything else is layer num_layers + 1.
+    """
+    names = parameter_name.removeprefix("videomae.").split(".")
+    if names[0] in ("embeddings", "mask_token"):
+        layer = 0
+    elif names[:2] == ["encoder", "layer"]:
+        layer = int(names[2]) + 1
+    else:
+        layer = num_layers + 1
+    return layer_decay ** (num_layers + 1 - layer)
+
+
+def parameter_groups(
+    model: nn.Module, *, learning_rate: float, weight_decay: float, layer_decay: float | None = None
+) -> list[dict]:
+    """Optimiser groups: one for each learning rate, with and without weight decay.
+
+    Biases, norms (all that is 1-D) and the mask token are not decayed. Frozen parameters are left out.
+    """
+    groups = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        free = parameter.ndim <= 1 or name.endswith(".bias") or name.split(".")[-1] == "mask_token"
+        scale = 1.0
+        if layer_decay is not None:
+            scale = layer_scale(name, num_layers=model.config.num_hidden_layers, layer_decay=layer_decay)
+        group = {"lr": learning_rate * scale, "weight_decay": 0.0 if free else weight_decay, "params": []}
+        groups.setdefault((scale, free), group)["params"].append(parameter)
+    return list(groups.values())
+
+
+# ---- arguments ----
+
+
+@dataclass
+class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
+    """`transformers.TrainingArguments` with VideoMAE's defaults and the fields of `OptimizationArguments`.
+
+    `learning_rate` becomes base_learning_rate * total batch / 256, unless it is given. The total batch is that of an
+    optimiser step: clips per device * accumulation steps * processes.
+    """
+
+    lr_scheduler_type: str = flag("The official schedule is the only one.", "cosine")
+    remove_unused_columns: bool = flag("The data sets give exactly what the models take.", False)
+    ddp_find_unused_parameters: bool | None = flag("The models use all of their parameters in every step.", False)
+
+    def __post_init__(self):
+        if complaints := self.complaints():
+            raise ValueError("the training arguments do not fit:\n- " + "\n- ".join(complaints))
+        if self.bf16 is None:
+            self.bf16 = not (self.fp16 or self.use_cpu) and _has_bf16()
+        super().__post_init__()
+        if self.learning_rate is None:
+            self.learning_rate = self.base_learning_rate * self.total_batch_size / BASE_BATCH
+
+    @property
+    def total_batch_size(self) -> int:
+        """Clips of one optimiser step, over all devices."""
+        return self.train_batch_size * self.gradient_accumulation_steps * self.world_size
+
+    @property
+    def final_learning_rate(self) -> float:
+        """Where the cosine ends."""
+        return self.min_learning_rate * self.total_batch_size / BASE_BATCH
+
+    def complaints(self) -> list[str]:
+        wrong = super().complaints()
+        if self.lr_scheduler_type != "cosine":
+            wrong.append(f"lr_scheduler_type is {self.lr_scheduler_type!r}, wanted 'cosine' (or pass a scheduler)")
+        if self.warmup_steps:
+            wrong.append(f"warmup_steps is {self.warmup_steps}: the warm-up is given as warmup_epochs")
+        if self.dataloader_drop_last:
+            wrong.append("dataloader_drop_last would lose validation videos; training always drops what fills no step")
+        if self.max_steps < 0 and self.warmup_epochs > self.num_train_epochs:
+            wrong.append(
+                f"warmup_epochs {self.warmup_epochs:g} is more than num_train_epochs {self.num_train_epochs:g}"
+            )
+        return wrong
+
+
+def _has_bf16() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+# ---- order of the samples ----
+
+
+class EpochSampler(torch.utils.data.Sampler):
+    """Indices of one epoch in whole optimiser steps; the last len(dataset) % total_batch of the order are left out.
+
+    The order depends on (seed, epoch) alone. The epoch is passed on to the data set.
+    """
+
+    def __init__(self, dataset, *, total_batch: int, seed: int, shuffle: bool = True):
+        if len(dataset) < total_batch:
+            raise ValueError(
+                f"{len(dataset)} training samples do not fill one optimiser step of {total_batch}: lower "
+                "per_device_train_batch_size or gradient_accumulation_steps"
+            )
+        self.dataset = dataset
+        self.steps = len(dataset) // total_batch
+        self.length = self.steps * total_batch
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        if not self.shuffle:
+            return iter(range(self.length))
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.dataset))
+        return iter(order[: self.length].tolist())
+
+
+class EpochCallback(TrainerCallback):
+    """Tells the sampler which epoch begins.
+
+    accelerate's loaders do so only without DDP (the data set) and not after a resume in the middle of an epoch.
+    """
+
+    def __init__(self, sampler: EpochSampler):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.sampler.set_epoch(state.global_step // self.sampler.steps)
+
+
+# ---- trainer ----
+
+
+class VideoMAETrainer(Trainer):
+    """transformers' Trainer for pre-training and fine-tuning.
+
+    What differs: the official schedule and parameter groups; `EpochSampler`; validation of a pre-training model
+    reports its loss; label smoothing and class weights go to `classification_loss`, in training only.
+    """
+
+    args: VideoMAETrainingArguments
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.can_return_loss = not self.label_names  # pre-training compares with the pixels: its loss needs no labels
+        self.label_smoother = None  # transformers' knows neither probabilities as labels nor class weights
+        self.class_weights = None
+        if self.args.class_weights is not None:
+            self.class_weights = self._checked_class_weights()
+
+    def _checked_class_weights(self) -> torch.Tensor:
+        weights, num_labels = self.args.class_weights, self.model.config.num_labels
+        if len(weights) != num_labels or min(weights) < 0:
+            raise ValueError(
+                f"class_weights is {weights}, wanted {num_labels} numbers of 0 or more, one for each class"
+            )
+        return torch.tensor(weights, device=self.args.device)
+
+    def _get_train_sampler(self, train_dataset=None):
+        strategy = self.args.train_sampling_strategy
+        if strategy not in ("random", "sequential"):
+            return super()._get_train_sampler(train_dataset)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        sampler = EpochSampler(
+            self.train_dataset if train_dataset is None else train_dataset,
+            total_batch=self.args.total_batch_size,
+            seed=seed,
+            shuffle=strategy == "random",
+        )
+        self.remove_callback(EpochCallback)  # of an earlier `train()`
+        self.add_callback(EpochCallback(sampler))
+        return sampler
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args, model=None):
+        optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+        if "params" not in options:  # the Trainer takes groups from here, if there are any, instead of its own two
+            options["params"] = parameter_groups(
+                model, learning_rate=args.learning_rate, weight_decay=args.weight_decay, layer_decay=args.layer_decay
+            )
+        return optimizer_class, options
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
+        if self.lr_scheduler is None:
+            steps_per_epoch = len(self.train_dataset) // self.args.total_batch_size
+            rates = cosine_schedule(
+                self.args.learning_rate,
+                self.args.final_learning_rate,
+                epochs=num_training_steps / steps_per_epoch,
+                steps_per_epoch=steps_per_epoch,
+                warmup_epochs=self.args.warmup_epochs,
+            )
+            factors = (rates / self.args.learning_rate).tolist()
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, lambda step: factors[min(step, len(factors) - 1)]
+            )
+            self._created_lr_scheduler = True  # a second `train()` makes a new one
+        return self.lr_scheduler
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's loss; in training with smoothed labels and weighted classes, where the arguments say so."""
+        shaped = self.args.label_smoothing_factor or self.class_weights is not None
+        if not (shaped and model.training and "labels" in inputs):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        loss = classification_loss(
+            outputs.logits,
+            inputs["labels"],
+            self.model.config.problem_type,
+            label_smoothing=self.args.label_smoothing_factor,
+            class_weights=self.class_weights,
+        )
+        return (loss, outputs) if return_outputs else loss
+
+
+def write_metrics(output_dir: str | os.PathLike, metrics: dict) -> Path:
+    """Write `metrics.json`, whole or not at all."""
+    path = Path(output_dir) / "metrics.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".json.partial")
+    temporary.write_text(json.dumps(metrics, indent=2) + "\n")
+    return temporary.replace(path)
