@@ -87,7 +87,9 @@ def test_statistics_default_to_imagenet_for_rgb_and_to_one_half_otherwise():
 
 
 def test_every_field_survives_saving(tiny_config, tmp_path):
-    config = tiny_config(drop_path_rate=0.1, classifier_dropout=0.2, image_mean=0.4, image_std=0.3, position_grid=[2, 3, 5])
+    config = tiny_config(
+        drop_path_rate=0.1, classifier_dropout=0.2, image_mean=0.4, image_std=0.3, position_grid=[2, 3, 5]
+    )
     config.save_pretrained(tmp_path)
     loaded = VideoMAEConfig.from_pretrained(tmp_path)
     ignored = ("transformers_version", "_name_or_path")

@@ -83,13 +83,17 @@ def test_every_wrapping_of_the_weights_is_opened(model, tmp_path, top, prefix):
 
 def test_safetensors_are_read_too(model, tmp_path):
     save_file(to_official(model), tmp_path / "in.safetensors")
-    same_weights(type(model).from_pretrained(convert_checkpoint(tmp_path / "in.safetensors", tmp_path / "out", **HEADS)), model)
+    same_weights(
+        type(model).from_pretrained(convert_checkpoint(tmp_path / "in.safetensors", tmp_path / "out", **HEADS)), model
+    )
 
 
 def test_the_sizes_are_read_off_the_tensors(tiny_config, tmp_path):
     config = tiny_config(patch_size=[6, 8], num_channels=1)
     torch.save({"model": to_official(VideoMAEForPreTraining(config))}, tmp_path / "in.pth")
-    loaded = VideoMAEForPreTraining.from_pretrained(convert_checkpoint(tmp_path / "in.pth", tmp_path / "out", **HEADS)).config
+    loaded = VideoMAEForPreTraining.from_pretrained(
+        convert_checkpoint(tmp_path / "in.pth", tmp_path / "out", **HEADS)
+    ).config
     for field in (
         "patch_size num_channels tubelet_size hidden_size num_hidden_layers intermediate_size decoder_hidden_size "
         "decoder_num_hidden_layers decoder_intermediate_size qkv_bias"
@@ -108,7 +112,9 @@ def test_published_widths_need_no_options(tmp_path):
 
 def test_the_folder_holds_a_processor_for_the_same_clip(model, tmp_path):
     torch.save({"model": to_official(model)}, tmp_path / "in.pth")
-    processor = VideoMAEVideoProcessor.from_pretrained(convert_checkpoint(tmp_path / "in.pth", tmp_path / "out", **HEADS))
+    processor = VideoMAEVideoProcessor.from_pretrained(
+        convert_checkpoint(tmp_path / "in.pth", tmp_path / "out", **HEADS)
+    )
     assert (processor.crop_size.height, processor.crop_size.width, processor.num_frames) == (24, 32, 4)
 
 

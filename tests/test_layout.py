@@ -29,9 +29,9 @@ MAY_IMPORT = {
     "image_processing_videomae": {"configuration_videomae", "video"},
     "inference": {"configuration_videomae", "image_processing_videomae", "modeling_videomae", "video"},
     "masking": set(),
-    "modeling_videomae": {"configuration_videomae"},
+    "modeling_videomae": {"configuration_videomae", "masking"},
     "synthetic": set(),
-    "training": {"arguments", "augmentation", "data", "masking"},
+    "training": {"arguments", "augmentation", "data", "masking", "modeling_videomae"},
     "video": set(),
     "visualization": {"configuration_videomae", "modeling_videomae"},
 }

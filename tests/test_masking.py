@@ -1,11 +1,20 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Masks hide a fixed count, in the stated pattern, as the generator says."""
 
+import warnings
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from videomae.masking import drawn_running_cell_mask, frame_mask, random_mask, running_cell_mask, tube_mask
+from videomae.masking import (
+    drawn_running_cell_mask,
+    frame_mask,
+    positions_from_mask,
+    random_mask,
+    running_cell_mask,
+    tube_mask,
+)
 
 GRID = (3, 4, 5)
 MASKS = [tube_mask, random_mask, frame_mask]
@@ -133,3 +142,35 @@ def test_the_four_phases_are_drawn_equally_often():
 def test_an_impossible_running_cell_raises_with_the_numbers(grid, ratio, phase, message):
     with pytest.raises(ValueError, match=message):
         running_cell_mask(grid, ratio, phase=phase)
+
+
+# --- positions ---
+
+
+def flags(*rows):
+    return torch.tensor(rows, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("masked", "decoded", "message"),
+    [
+        (flags([1, 1, 0, 1], [1, 0, 0, 1]), None, r"leaves \[1, 2\] visible patches.*wanted equal counts"),
+        (flags([1, 1, 1, 1]), None, "leaves no visible patch of 4"),
+        (flags([0, 0, 0, 0]), None, "hides no patch"),
+        (flags([1, 1, 1, 0]), flags([0, 0, 0, 0]), "marks no decoded patch of 4"),
+        (flags([1, 1, 1, 0]), flags([0, 0, 0, 1]), "no patch is both hidden and decoded"),
+        (flags([1, 1, 1, 0]), flags([1, 0, 1]), r"bool_decoded_pos is \(1, 3\)"),
+        (torch.ones(4, dtype=torch.bool), None, r"bool_masked_pos is \(4,\), wanted \(B, N\)"),
+    ],
+)
+def test_impossible_masks_raise_with_their_numbers(masked, decoded, message):
+    with pytest.raises(ValueError, match=message):
+        positions_from_mask(masked, decoded)
+
+
+def test_a_mask_that_hides_less_than_half_warns():
+    with pytest.warns(UserWarning, match="hides 11 of 24 patches.*inverted"):
+        positions_from_mask(random_mask((2, 3, 4), 11 / 24 + 1e-9, batch=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        positions_from_mask(random_mask((2, 3, 4), 0.5, batch=2))

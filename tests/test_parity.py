@@ -13,6 +13,7 @@ from transformers.models.videomae import modeling_videomae as plain
 import videomae.modeling_videomae as ours
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
 from videomae.conversion import convert_checkpoint, to_official
+from videomae.masking import positions_from_mask
 from videomae.modeling_videomae import reconstruction_targets
 
 HEADS = {"num_attention_heads": 3, "decoder_num_attention_heads": 3, "image_size": 64}
@@ -42,7 +43,7 @@ def official_pretraining(golden, tmp_path):
 def test_official_pre_training(official_pretraining):
     model, expected = official_pretraining
     masked = expected["bool_masked_pos"]
-    visible, decoded = ours.positions_from_mask(masked)
+    visible, decoded = positions_from_mask(masked)
     encoded = model.videomae(expected["pixel_values"], visible_positions=visible).last_hidden_state
     torch.testing.assert_close(encoded, expected["encoder_output"], atol=1e-4, rtol=0)
     targets = reconstruction_targets(expected["pixel_values"], model.config, decoded)
@@ -146,7 +147,9 @@ TWINS = {
 
 
 def twin_fields(config, **overrides):
-    fields = {name: value for name, value in config.to_dict().items() if name not in ("transformers_version", "qkv_bias")}
+    fields = {
+        name: value for name, value in config.to_dict().items() if name not in ("transformers_version", "qkv_bias")
+    }
     return fields | overrides
 
 

@@ -248,7 +248,9 @@ def _known_heads(known, width, option, source):
 
 def _labels(weights, id2label, source):
     if "classifier.weight" not in weights:
-        raise ValueError(f"{source} has neither a decoder nor a head: wanted a pre-trained or a fine-tuned checkpoint.")
+        raise ValueError(
+            f"{source} has neither a decoder nor a head: wanted a pre-trained or a fine-tuned checkpoint."
+        )
     count = len(weights["classifier.weight"])
     if id2label is None:
         return {"num_labels": count}

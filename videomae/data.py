@@ -24,7 +24,7 @@ from torch import Tensor
 from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
 from .configuration_videomae import VideoMAEConfig
 from .image_processing_videomae import VideoMAEVideoProcessor
-from .modeling_videomae import positions_from_mask
+from .masking import positions_from_mask
 from .video import (
     VIDEO_EXTENSIONS,
     VideoDecodeError,

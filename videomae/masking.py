@@ -8,9 +8,13 @@ A clip is a grid of `(t, h, w)` patches; a mask is a bool tensor over its N = tÂ
 - `frame_mask`: whole time steps.
 - `running_cell_mask`: the part of the patches that VideoMAE V2's decoder predicts (V2, section 3.2).
 
+`positions_from_mask` checks a mask and turns it into the positions that a network gathers.
+
 Masks of one kind and ratio always hide the same number of patches, so that a batch stays rectangular. Counts are
 `int(ratio * n)`, rounded down as in the official code: a ratio of 0.9 hides 176 of the 196 patches of a 14x14 frame.
 """
+
+import warnings
 
 import torch
 from torch import Tensor
@@ -88,6 +92,44 @@ def drawn_running_cell_mask(grid: Grid, ratio: float = 0.5, *, generator: torch.
     return running_cell_mask(grid, ratio, phase=phase)
 
 
+@torch.compiler.disable
+def positions_from_mask(
+    bool_masked_pos: Tensor, bool_decoded_pos: Tensor | None = None, *, num_patches: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Turn boolean masks into position tensors, once, with every check that a mask can fail.
+
+    Args:
+        bool_masked_pos: (B, N), True where the encoder does not look.
+        bool_decoded_pos: (B, N), True where the decoder reconstructs (VideoMAE V2). Default: `bool_masked_pos`.
+        num_patches: N of the network, checked when given.
+
+    Returns:
+        visible (B, Nv) and decoded (B, Nd) positions, int64, ascending.
+
+    Raises:
+        ValueError: shape other than (B, N), rows with unequal counts, nothing visible, nothing hidden, nothing decoded,
+            or nothing that is both hidden and decoded.
+    """
+    masked = _checked_mask("bool_masked_pos", bool_masked_pos, num_patches)
+    decoded = masked if bool_decoded_pos is None else _checked_mask("bool_decoded_pos", bool_decoded_pos, num_patches)
+    if decoded.shape != masked.shape:
+        raise ValueError(f"bool_decoded_pos is {tuple(decoded.shape)}, bool_masked_pos is {tuple(masked.shape)}.")
+    visible = _positions("bool_masked_pos leaves", ~masked, "visible")
+    hidden_count = masked.shape[1] - visible.shape[1]
+    if hidden_count == 0:
+        raise ValueError("bool_masked_pos hides no patch: there is nothing to learn from.")
+    if 2 * hidden_count < masked.shape[1]:
+        warnings.warn(
+            f"bool_masked_pos hides {hidden_count} of {masked.shape[1]} patches; VideoMAE hides 75 to 95 %. "
+            "True means hidden: is the mask inverted?",
+            stacklevel=3,
+        )
+    decoded_positions = _positions("bool_decoded_pos marks", decoded, "decoded")
+    if not (masked & decoded).any(dim=1).all():
+        raise ValueError("in some row no patch is both hidden and decoded: the loss would have nothing to compare.")
+    return visible, decoded_positions
+
+
 def _random_rows(length: int, ratio: float, what: str, generator: torch.Generator | None, batch: int | None) -> Tensor:
     """Bool (length,) or (batch, length) with `int(ratio * length)` True in every row, at places drawn uniformly."""
     hidden = _hidden_count(length, ratio, what)
@@ -105,3 +147,19 @@ def _hidden_count(length: int, ratio: float, what: str) -> int:
             f"a mask ratio of {ratio} hides {hidden} of the {length} {what}; it must hide at least one and leave one"
         )
     return hidden
+
+
+def _checked_mask(name, mask, num_patches):
+    if mask.ndim != 2 or (num_patches is not None and mask.shape[1] != num_patches):
+        wanted = "(B, N)" if num_patches is None else f"(B, {num_patches})"
+        raise ValueError(f"{name} is {tuple(mask.shape)}, wanted {wanted}: one flag per patch, in (t, h, w) order.")
+    return mask.bool()
+
+
+def _positions(what, flags, kind):
+    counts = flags.sum(dim=1)
+    if (counts != counts[0]).any():
+        raise ValueError(f"{what} {counts.tolist()} {kind} patches in the rows of the batch, wanted equal counts.")
+    if counts[0] == 0:
+        raise ValueError(f"{what} no {kind} patch of {flags.shape[1]}.")
+    return flags.nonzero()[:, 1].view(len(flags), -1)

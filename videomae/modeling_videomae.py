@@ -15,7 +15,6 @@ Parameter names are those of transformers' VideoMAE, so that checkpoints travel 
 
 import copy
 import math
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +31,7 @@ from transformers.utils import ModelOutput, logging
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_videomae import VideoMAEConfig
+from .masking import positions_from_mask
 
 logger = logging.get_logger(__name__)
 
@@ -62,61 +62,7 @@ class VideoMAEForPreTrainingOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
-# --- Masks and positions ----------------------------------------------------------------------------------------------
-
-
-@torch.compiler.disable
-def positions_from_mask(
-    bool_masked_pos: torch.Tensor, bool_decoded_pos: torch.Tensor | None = None, *, num_patches: int | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn boolean masks into position tensors, once, with every check that a mask can fail.
-
-    Args:
-        bool_masked_pos: (B, N), True where the encoder does not look.
-        bool_decoded_pos: (B, N), True where the decoder reconstructs (VideoMAE V2). Default: `bool_masked_pos`.
-        num_patches: N of the network, checked when given.
-
-    Returns:
-        visible (B, Nv) and decoded (B, Nd) positions, int64, ascending.
-
-    Raises:
-        ValueError: shape other than (B, N), rows with unequal counts, nothing visible, nothing hidden, nothing decoded,
-            or nothing that is both hidden and decoded.
-    """
-    masked = _checked_mask("bool_masked_pos", bool_masked_pos, num_patches)
-    decoded = masked if bool_decoded_pos is None else _checked_mask("bool_decoded_pos", bool_decoded_pos, num_patches)
-    if decoded.shape != masked.shape:
-        raise ValueError(f"bool_decoded_pos is {tuple(decoded.shape)}, bool_masked_pos is {tuple(masked.shape)}.")
-    visible = _positions("bool_masked_pos leaves", ~masked, "visible")
-    hidden_count = masked.shape[1] - visible.shape[1]
-    if hidden_count == 0:
-        raise ValueError("bool_masked_pos hides no patch: there is nothing to learn from.")
-    if 2 * hidden_count < masked.shape[1]:
-        warnings.warn(
-            f"bool_masked_pos hides {hidden_count} of {masked.shape[1]} patches; VideoMAE hides 75 to 95 %. "
-            "True means hidden: is the mask inverted?",
-            stacklevel=3,
-        )
-    decoded_positions = _positions("bool_decoded_pos marks", decoded, "decoded")
-    if not (masked & decoded).any(dim=1).all():
-        raise ValueError("in some row no patch is both hidden and decoded: the loss would have nothing to compare.")
-    return visible, decoded_positions
-
-
-def _checked_mask(name, mask, num_patches):
-    if mask.ndim != 2 or (num_patches is not None and mask.shape[1] != num_patches):
-        wanted = "(B, N)" if num_patches is None else f"(B, {num_patches})"
-        raise ValueError(f"{name} is {tuple(mask.shape)}, wanted {wanted}: one flag per patch, in (t, h, w) order.")
-    return mask.bool()
-
-
-def _positions(what, flags, kind):
-    counts = flags.sum(dim=1)
-    if (counts != counts[0]).any():
-        raise ValueError(f"{what} {counts.tolist()} {kind} patches in the rows of the batch, wanted equal counts.")
-    if counts[0] == 0:
-        raise ValueError(f"{what} no {kind} patch of {flags.shape[1]}.")
-    return flags.nonzero()[:, 1].view(len(flags), -1)
+# --- Positions ----------------------------------------------------------------------------------------------------------
 
 
 def sinusoid_table(num_positions: int, width: int) -> torch.Tensor:
@@ -278,8 +224,7 @@ class VideoMAESelfAttention(nn.Module):
         """(B, n, D) -> (B, n, D) and the weights (B, heads, n, n), or None unless asked for."""
         heads = (*hidden_states.shape[:-1], -1, self.head_dim)
         query, key, value = (
-            projection(hidden_states).view(heads).transpose(1, 2)
-            for projection in (self.query, self.key, self.value)
+            projection(hidden_states).view(heads).transpose(1, 2) for projection in (self.query, self.key, self.value)
         )
         # sdpa and flash-attention never form the weights, so asking for them means eager.
         implementation = "eager" if output_attentions else self.config._attn_implementation
@@ -477,7 +422,9 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *args, interpolate_positions: bool | None = None, **kwargs):
+    def from_pretrained(
+        cls, pretrained_model_name_or_path, *args, interpolate_positions: bool | None = None, **kwargs
+    ):
         """As in transformers, but strict, and to other clip shapes.
 
         Args:
@@ -534,7 +481,9 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
     def save_pretrained(self, *args, **kwargs):
         """As in transformers; warns of what transformers' own VideoMAE will compute differently from this folder."""
         for difference in plain_transformers_differences(self.config):
-            logger.warning_once(f"transformers' own VideoMAE will not give equal outputs from this folder: {difference}")
+            logger.warning_once(
+                f"transformers' own VideoMAE will not give equal outputs from this folder: {difference}"
+            )
         return super().save_pretrained(*args, **kwargs)
 
 
@@ -799,9 +748,7 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
         super()._init_weights(module)
         if module is self.classifier:
             # Nearly zero, so that fine-tuning starts from the encoder and not from the noise of its head.
-            init.trunc_normal_(
-                module.weight, std=self.config.initializer_range * self.config.classifier_init_scale
-            )
+            init.trunc_normal_(module.weight, std=self.config.initializer_range * self.config.classifier_init_scale)
 
     @classmethod
     def _overrides(cls, source, kwargs) -> dict:
@@ -852,5 +799,4 @@ __all__ = [
     "VideoMAEModel",
     "VideoMAEPreTrainedModel",
     "classification_loss",
-    "positions_from_mask",
 ]
