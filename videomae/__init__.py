@@ -69,6 +69,7 @@ def register() -> None:
     Calling it twice changes nothing. Classes that were imported by name stay what they were.
     """
     import transformers
+    from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
     from .configuration_videomae import VideoMAEConfig
     from .image_processing_videomae import VideoMAEImageProcessor, VideoMAEVideoProcessor
@@ -81,6 +82,8 @@ def register() -> None:
         (transformers.AutoModelForVideoClassification, VideoMAEForVideoClassification),
     ):
         auto_class.register(VideoMAEConfig, model_class, exist_ok=True)
+    # transformers 5.18 looks a class name up in its own table first, and our class has the name of its own.
+    VIDEO_PROCESSOR_MAPPING_NAMES.pop(VideoMAEConfig.model_type, None)
     transformers.AutoVideoProcessor.register(VideoMAEConfig, VideoMAEVideoProcessor, exist_ok=True)
     transformers.AutoImageProcessor.register(
         VideoMAEConfig, fast_image_processor_class=VideoMAEImageProcessor, exist_ok=True
