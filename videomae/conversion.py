@@ -235,7 +235,7 @@ def _sizes(weights, source):
 
 
 def _depth(weights, prefix):
-    return 1 + max((int(key.removeprefix(prefix).partition(".")[0]) for key in weights if key.startswith(prefix)))
+    return 1 + max(int(key.removeprefix(prefix).partition(".")[0]) for key in weights if key.startswith(prefix))
 
 
 def _known_heads(known, width, option, source):

@@ -1,0 +1,125 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""From the views of a video to the score of the video, and from scores to metrics.
+
+The official protocol (V1 §4): a video is looked at in several views (segments in time × crops in space); softmax turns
+the logits of each view into probabilities, and the probabilities are averaged. All views come from one decode.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from .video import VideoDecodeError
+
+# Views that go through the network together. Fixed, so that a video's score does not depend on what surrounds it.
+VIEWS_PER_FORWARD = 4
+
+
+class VideoViews(Dataset):
+    """The test views of each video: uint8 (V, T, C, H, W), segment-major; or why it can not be read."""
+
+    def __init__(self, processor, paths: Sequence, num_segments: int, num_crops: int):
+        self.processor, self.paths = processor, paths
+        self.num_segments, self.num_crops = num_segments, num_crops
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index) -> torch.Tensor | VideoDecodeError:
+        try:
+            return self.processor.views(self.paths[index], self.num_segments, self.num_crops)
+        except VideoDecodeError as error:
+            return error  # a worker would send only the text of its traceback
+
+
+def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
+    """Logits (…, K) to scores, in float32: softmax, sigmoid for multi-label, the numbers themselves for regression."""
+    logits = logits.float()
+    if problem_type == "regression":
+        return logits
+    return logits.sigmoid() if problem_type == "multi_label_classification" else logits.softmax(dim=-1)
+
+
+@torch.inference_mode()
+def video_score(model, views: torch.Tensor) -> torch.Tensor:
+    """The score of a video, (K,) on the CPU, from its views, uint8 (V, T, C, H, W): the mean of the views' scores."""
+    scores = [
+        probabilities(model(pixel_values=part.to(model.device)).logits, model.config.problem_type)
+        for part in views.split(VIEWS_PER_FORWARD)
+    ]
+    return torch.cat(scores).mean(dim=0).cpu()
+
+
+def score_videos(
+    model, processor, paths: Sequence, *, num_segments: int = 1, num_crops: int = 1, num_workers: int = 0
+) -> Iterator[torch.Tensor]:
+    """The score (K,) of each video, in order. One segment is the middle of the video, one crop its centre.
+
+    Args:
+        model: a `VideoMAEForVideoClassification`. It is put into evaluation mode.
+        processor: its `VideoMAEVideoProcessor`, which knows size, frames and sampling.
+        paths: files, or whatever the processor reads.
+        num_workers: processes that decode; 0 decodes here.
+
+    Raises:
+        VideoDecodeError: a video can not be read. None is skipped: accuracy over other videos is another number.
+    """
+    model.eval()
+    views = VideoViews(processor, paths, num_segments, num_crops)
+    for video in DataLoader(views, batch_size=None, num_workers=num_workers):
+        if isinstance(video, VideoDecodeError):
+            raise video
+        yield video_score(model, video)
+
+
+def accuracy_metrics(scores: torch.Tensor, labels: Sequence[int]) -> dict[str, float | int]:
+    """Top-1, top-5 and mean class accuracy, in percent, of scores (videos, K) against class indices (videos,)."""
+    labels = torch.as_tensor(labels)
+    ranked = scores.argsort(dim=1, descending=True)
+    correct = ranked[:, 0] == labels
+    per_class = [correct[labels == label].float().mean() for label in labels.unique()]
+    return {
+        "top1": 100 * correct.float().mean().item(),
+        "top5": 100 * (ranked[:, :5] == labels[:, None]).any(dim=1).float().mean().item(),
+        "mean_class_accuracy": 100 * torch.stack(per_class).mean().item(),
+        "num_videos": len(labels),
+    }
+
+
+def model_labels(names: Sequence[str], config) -> list[int]:
+    """Index in the model of each class of a data set, by name.
+
+    Raises:
+        ValueError: the data has classes that the model does not know, or the model was never told its classes.
+    """
+    label2id = {str(label): index for label, index in config.label2id.items()}
+    unknown = [name for name in names if name not in label2id]
+    if not unknown:
+        return [label2id[name] for name in names]
+    shown = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    known = ", ".join(map(repr, list(label2id)[:5])) + (" …" if len(label2id) > 5 else "")
+    raise ValueError(
+        f"the data has {len(unknown)} of {len(names)} classes that the model does not know: {shown}. It knows {known}. "
+        "Rename the class folders, or give the model its names (`id2label`)."
+    )
+
+
+def parse_views(text: str) -> tuple[int, int]:
+    """`"5x3"` -> (5 segments, 3 crops). Raises ValueError."""
+    segments, separator, crops = text.partition("x")
+    if not (separator and segments.isdecimal() and crops.isdecimal() and int(segments) and int(crops)):
+        raise ValueError(f"views are {text!r}, wanted SEGMENTSxCROPS, both at least 1, such as 1x1 or 5x3.")
+    return int(segments), int(crops)
+
+
+__all__ = [
+    "VIEWS_PER_FORWARD",
+    "VideoViews",
+    "accuracy_metrics",
+    "model_labels",
+    "parse_views",
+    "probabilities",
+    "score_videos",
+    "video_score",
+]

@@ -1,0 +1,80 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""A checkpoint as it is used: the model with its processor, and the labels of a video."""
+
+import os
+
+import torch
+
+from .evaluation import video_score
+from .image_processing_videomae import VideoMAEVideoProcessor
+from .modeling_videomae import VideoMAEForVideoClassification, VideoMAEPreTrainedModel
+
+
+def load_checkpoint(
+    source: str | os.PathLike,
+    model_class: type[VideoMAEPreTrainedModel] = VideoMAEForVideoClassification,
+    *,
+    device: str | torch.device | None = None,
+    **overrides,
+) -> tuple[VideoMAEPreTrainedModel, VideoMAEVideoProcessor]:
+    """The model of a folder or Hub repository, on `device` (a GPU where there is one), and its processor.
+
+    The processor's statistics count: they are what the checkpoint was trained with, also where an old `config.json`
+    says nothing about them.
+
+    Args:
+        overrides: for `from_pretrained`, such as `num_frames`, which the processor then follows.
+
+    Raises:
+        ValueError: not a whole checkpoint of this class; a classifier without its head is not one.
+        OSError: no such folder or repository, or no processor in it.
+    """
+    source = os.fspath(source)
+    if os.path.sep in source and not os.path.isdir(source):
+        raise FileNotFoundError(f"{source}: no such folder.")
+    architectures = model_class.config_class.from_pretrained(source).architectures or [model_class.__name__]
+    if model_class.__name__ not in architectures:
+        raise ValueError(f"{source} holds a {architectures[0]}, wanted a {model_class.__name__}.")
+    processor = VideoMAEVideoProcessor.from_pretrained(source)
+    model = model_class.from_pretrained(source, **overrides)
+    model.config.image_mean, model.config.image_std = processor.image_mean, processor.image_std
+    if overrides:
+        processor = VideoMAEVideoProcessor.for_model(
+            model.config, frame_stride=processor.frame_stride, sampling=processor.sampling
+        )
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return model.to(device).eval(), processor
+
+
+def top_labels(score: torch.Tensor, config, top_k: int = 5) -> list[dict[str, float | str]]:
+    """The best of a video's scores (K,), as transformers' pipeline writes them: `[{"score": …, "label": …}, …]`."""
+    values, indices = score.topk(min(top_k, len(score)))
+    return [
+        {"score": value, "label": config.id2label[index]}
+        for value, index in zip(values.tolist(), indices.tolist(), strict=True)
+    ]
+
+
+def predict(
+    model: VideoMAEForVideoClassification,
+    processor: VideoMAEVideoProcessor,
+    video,
+    *,
+    num_segments: int = 1,
+    num_crops: int = 1,
+    top_k: int = 5,
+) -> list[dict[str, float | str]]:
+    """The `top_k` labels of one video with their scores, best first.
+
+    Args:
+        video: path, URL, bytes, file object or all frames (frames, C, H, W).
+        num_segments, num_crops: views whose scores are averaged; one is the middle of the video, its centre.
+
+    Raises:
+        VideoDecodeError: the video can not be read.
+    """
+    views = processor.views(video, num_segments, num_crops)
+    return top_labels(video_score(model, views), model.config, top_k)
+
+
+__all__ = ["load_checkpoint", "predict", "top_labels"]
