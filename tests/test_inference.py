@@ -1,0 +1,81 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+import json
+
+import pytest
+import torch
+
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor
+from videomae.inference import load_checkpoint, predict, top_labels
+
+NAMES = {0: "wave", 1: "point", 2: "clap"}
+
+
+@pytest.fixture
+def folder(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    config = tiny_config(
+        num_labels=3, id2label=NAMES, label2id={v: k for k, v in NAMES.items()}, classifier_init_scale=100.0
+    )
+    VideoMAEForVideoClassification(config).save_pretrained(tmp_path / "model")
+    VideoMAEVideoProcessor.for_model(config, frame_stride=3).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_checkpoint_brings_its_sampling_and_size(folder):
+    model, processor = load_checkpoint(folder)
+    assert not model.training
+    assert (processor.frame_stride, processor.num_frames) == (3, 4)
+
+
+def test_the_processor_follows_other_clip_shapes(folder):
+    model, processor = load_checkpoint(folder, num_frames=8)
+    assert (model.config.num_frames, processor.num_frames, processor.frame_stride) == (8, 8, 3)
+
+
+def test_the_statistics_of_an_old_processor_reach_the_model(folder):
+    """Old config.json files know no statistics; uint8 clips must still be normalised as the processor does it."""
+    settings = json.loads((folder / "config.json").read_text())
+    del settings["image_mean"], settings["image_std"]
+    (folder / "config.json").write_text(json.dumps(settings))
+    VideoMAEVideoProcessor.from_pretrained(folder, image_mean=[0.5] * 3, image_std=[0.25] * 3).save_pretrained(folder)
+    model, processor = load_checkpoint(folder)
+    clip = torch.randint(0, 256, (1, 4, 3, 24, 32), dtype=torch.uint8)
+    normalised = processor(clip[0], return_tensors="pt")["pixel_values"]
+    torch.testing.assert_close(model(clip).logits, model(normalised).logits, atol=1e-6, rtol=0)
+    torch.testing.assert_close(normalised, (clip / 255 - 0.5) / 0.25)
+
+
+def test_a_pre_trained_checkpoint_is_no_classifier(tiny_config, tmp_path):
+    VideoMAEForPreTraining(tiny_config()).save_pretrained(tmp_path)
+    VideoMAEVideoProcessor.for_model(tiny_config()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="holds a VideoMAEForPreTraining, wanted a VideoMAEForVideoClassification"):
+        load_checkpoint(tmp_path)
+    assert isinstance(load_checkpoint(tmp_path, VideoMAEForPreTraining)[0], VideoMAEForPreTraining)
+
+
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing: no such folder"):
+        load_checkpoint(tmp_path / "missing")
+
+
+def test_labels_are_ranked_by_score(tiny_config):
+    config = tiny_config(num_labels=3, id2label=NAMES, label2id={v: k for k, v in NAMES.items()})
+    assert [entry["label"] for entry in top_labels(torch.tensor([0.2, 0.5, 0.3]), config)] == ["point", "clap", "wave"]
+    assert len(top_labels(torch.tensor([0.2, 0.5, 0.3]), config, top_k=2)) == 2
+
+
+def test_prediction_and_the_pipeline_give_the_same_scores(folder, tiny_clip, run_python):
+    """The stock pipeline, with our classes registered, in a process of its own."""
+    video = tiny_clip(num_frames=30, height=36, width=64)
+    code = """
+import json, sys, videomae
+videomae.register()
+from transformers import pipeline
+print(json.dumps(pipeline("video-classification", model=sys.argv[1])(sys.argv[2], top_k=3)))
+"""
+    finished = run_python(code, folder, video)
+    assert finished.returncode == 0, finished.stderr
+    piped = json.loads(finished.stdout)
+    ours = predict(*load_checkpoint(folder), video, top_k=3)
+    assert [entry["label"] for entry in piped] == [entry["label"] for entry in ours]
+    assert [entry["score"] for entry in piped] == pytest.approx([entry["score"] for entry in ours], abs=1e-6)

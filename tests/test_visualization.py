@@ -1,0 +1,116 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+import pytest
+import torch
+from PIL import Image
+
+from videomae import VideoMAEForPreTraining
+from videomae.masking import positions_from_mask, tube_mask
+from videomae.modeling_videomae import reconstruction_targets
+from videomae.visualization import reconstruct, save_curves, save_gif, save_strip
+
+
+@pytest.fixture
+def clip():
+    """Smooth in space, so that statistics of neighbours say something, and different in every frame and channel."""
+    torch.manual_seed(0)
+    rows, columns = torch.linspace(0, 100, 24)[:, None], torch.linspace(0, 80, 32)
+    frames = torch.stack([(rows + columns + 10 * i).expand(3, 24, 32) for i in range(4)])
+    return (frames + 20 * torch.arange(3)[:, None, None] + 4 * torch.rand(4, 3, 24, 32)).to(torch.uint8)
+
+
+@pytest.fixture
+def mask(tiny_config):
+    return tube_mask(tiny_config().grid, 0.75, generator=torch.Generator().manual_seed(0))
+
+
+def upsampled(mask, config):
+    flags = mask.view(config.grid)
+    return flags.repeat_interleave(2, 0).repeat_interleave(8, 1).repeat_interleave(8, 2)[:, None].expand(4, 3, 24, 32)
+
+
+class Perfect(torch.nn.Module):
+    """Says the target itself: what a network that has learned everything would predict."""
+
+    def __init__(self, config, clip):
+        super().__init__()
+        self.config, self.clip, self.device = config, clip, torch.device("cpu")
+
+    def forward(self, pixel_values, visible_positions, decoded_positions):
+        targets = reconstruction_targets(self.clip[None], self.config, decoded_positions)
+        return type("Output", (), {"logits": targets})
+
+
+def test_visible_patches_stay_and_hidden_ones_go_grey(tiny_config, clip, mask):
+    config = tiny_config()
+    result = reconstruct(VideoMAEForPreTraining(config), clip, mask)
+    hidden = upsampled(mask, config)
+    assert torch.equal(result.original, clip)
+    for version in (result.masked, result.honest, result.with_hidden_statistics):
+        assert torch.equal(version[~hidden], clip[~hidden])
+    assert (result.masked[hidden] == 128).all()
+
+
+def test_a_perfect_prediction_with_true_statistics_is_the_original(tiny_config, clip, mask):
+    result = reconstruct(Perfect(tiny_config(), clip), clip, mask)
+    assert (result.with_hidden_statistics.int() - clip.int()).abs().max() <= 1
+    assert result.psnr > result.baseline_psnr
+
+
+def test_raw_pixel_networks_need_no_statistics(tiny_config, clip, mask):
+    result = reconstruct(Perfect(tiny_config(norm_pix_loss=False), clip), clip, mask)
+    assert torch.equal(result.honest, result.with_hidden_statistics)
+    assert (result.honest.int() - clip.int()).abs().max() <= 1
+
+
+def test_the_honest_picture_knows_nothing_of_the_hidden_patches(tiny_config, clip, mask):
+    config = tiny_config()
+    model = VideoMAEForPreTraining(config)
+    other = torch.where(upsampled(mask, config), 255 - clip, clip)
+    first, second = reconstruct(model, clip, mask), reconstruct(model, other, mask)
+    assert torch.equal(first.honest, second.honest)
+    assert not torch.equal(first.with_hidden_statistics, second.with_hidden_statistics)
+
+
+def test_statistics_come_from_the_near_patches(tiny_config, mask):
+    """Left half dark, right half bright: a hidden patch is filled with the brightness of its side."""
+    config = tiny_config(image_size=[24, 64])
+    clip = torch.full((4, 3, 24, 64), 40, dtype=torch.uint8)
+    clip[..., 32:] = 200
+    columns = torch.arange(8).repeat(2 * 3)
+    visible = (columns == 0) | (columns == 7)
+    result = reconstruct(VideoMAEForPreTraining(config), clip, ~visible)
+    assert result.honest[:, :, :, 8:16].float().mean() < 90
+    assert result.honest[:, :, :, 48:56].float().mean() > 150
+
+
+def test_the_pictures_are_written_whole(tiny_config, clip, mask, tmp_path):
+    result = reconstruct(VideoMAEForPreTraining(tiny_config()), clip, mask)
+    with Image.open(save_strip(result, tmp_path / "strip.png", num_columns=3, title="a title")) as strip:
+        assert strip.format == "PNG" and strip.width > 300
+    with Image.open(save_gif(result, tmp_path / "clip.gif", fps=8)) as gif:
+        assert gif.format == "GIF" and gif.n_frames == 4 and gif.info["duration"] == 120  # gif counts in 10 ms
+    curves = {"train": [(0, 1.0), (10, 0.5)], "validation": [(0, 1.1), (10, 0.7)], "nothing yet": []}
+    with Image.open(save_curves(curves, tmp_path / "c.png", x_label="step", y_label="loss", title="t")) as picture:
+        assert picture.format == "PNG"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "clip.gif", "strip.png"]
+
+
+def test_other_channel_counts_are_drawn_in_grey(tiny_config, tmp_path):
+    config = tiny_config(num_channels=5)
+    clip = torch.randint(0, 256, (4, 5, 24, 32), dtype=torch.uint8)
+    result = reconstruct(VideoMAEForPreTraining(config), clip, tube_mask(config.grid, 0.5))
+    assert save_strip(result, tmp_path / "strip.png").exists()
+
+
+def test_a_mask_of_another_grid_raises(tiny_config, clip):
+    with pytest.raises(ValueError, match=r"\(1, 12\), wanted \(B, 24\)"):
+        reconstruct(VideoMAEForPreTraining(tiny_config()), clip, tube_mask((1, 3, 4), 0.5))
+
+
+def test_positions_and_pictures_number_patches_alike(tiny_config, clip):
+    mask = torch.ones(24, dtype=torch.bool)
+    mask[7] = False  # t 0, row 1, column 3
+    assert positions_from_mask(mask[None])[0].tolist() == [[7]]
+    masked = reconstruct(VideoMAEForPreTraining(tiny_config()), clip, mask).masked
+    assert torch.equal(masked[0:2, :, 8:16, 24:32], clip[0:2, :, 8:16, 24:32])
+    assert (masked[2:] == 128).all()
