@@ -1,0 +1,555 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Which frames make a clip, and that exactly those are read, whatever the file."""
+
+import json
+import os
+import pickle
+import struct
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from videomae.video import (
+    FrameIndex,
+    VideoDecodeError,
+    VideoReader,
+    pretraining_frame_indices,
+    probe,
+    read_frames,
+    training_frame_indices,
+    view_frame_indices,
+)
+
+B_FRAMES = {"x264-params": "keyint=12:scenecut=0:bframes=3:b-adapt=0"}  # a key frame every 12
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# ---- which frames ----
+
+
+@pytest.mark.parametrize(
+    ("total_frames", "expected"),
+    [
+        (3, [0] * 16),
+        (30, [*range(0, 29, 4), *[28] * 8]),
+        (61, [*range(0, 57, 4), 56]),
+        (64, list(range(0, 61, 4))),
+    ],
+)
+def test_a_short_pretraining_clip_repeats_the_last_frame_that_the_stride_reaches(total_frames, expected):
+    indices = pretraining_frame_indices(total_frames, num_frames=16, frame_stride=4, generator=generator())
+    assert indices == expected
+
+
+def test_pretraining_clips_have_the_exact_stride_and_start_everywhere():
+    draws = generator()
+    clips = [pretraining_frame_indices(70, num_frames=16, frame_stride=4, generator=draws) for _ in range(200)]
+    assert {clip[0] for clip in clips} == set(range(0, 7))  # 70 - 16 * 4 = 6 is the last start
+    assert all(clip == list(range(clip[0], clip[0] + 64, 4)) for clip in clips)
+
+
+@pytest.mark.parametrize(
+    ("total_frames", "expected"),
+    [
+        (2, [1] * 16),
+        (5, [0, *[4] * 15]),
+        (20, [0, 5, 10, 15, *[19] * 12]),
+        (64, [0, 4, 8, 12, 17, 21, 25, 29, 34, 38, 42, 46, 51, 55, 59, 63]),
+    ],
+)
+def test_a_short_dense_training_clip_spreads_over_the_video_and_repeats_its_end(total_frames, expected):
+    indices = training_frame_indices(
+        total_frames, num_frames=16, frame_stride=4, protocol="dense", generator=generator()
+    )
+    assert indices == expected
+
+
+def test_dense_training_clips_are_the_evenly_spaced_points_of_a_random_window():
+    offsets = [0, 4, 8, 12, 17, 21, 25, 29, 34, 38, 42, 46, 51, 55, 59, 63]
+    draws = generator()
+    clips = [
+        training_frame_indices(70, num_frames=16, frame_stride=4, protocol="dense", generator=draws)
+        for _ in range(200)
+    ]
+    assert {clip[0] for clip in clips} == set(range(0, 6))  # the window of 64 ends before the last frame
+    assert all([index - clip[0] for index in clip] == offsets for clip in clips)
+
+
+def test_uniform_training_clips_take_one_random_frame_of_each_segment():
+    draws = generator()
+    clips = np.array(
+        [
+            training_frame_indices(14, num_frames=4, frame_stride=9, protocol="uniform", generator=draws)
+            for _ in range(100)
+        ]
+    )
+    for segment in range(4):
+        assert set(clips[:, segment]) == set(range(3 * segment, 3 * segment + 3))
+
+
+def test_a_uniform_training_clip_of_a_video_with_fewer_frames_than_the_clip_is_its_first_frame():
+    assert (
+        training_frame_indices(3, num_frames=4, frame_stride=1, protocol="uniform", generator=generator()) == [0] * 4
+    )
+
+
+def test_the_same_generator_gives_the_same_clip():
+    for sample in (
+        lambda seed: pretraining_frame_indices(300, num_frames=16, frame_stride=4, generator=generator(seed)),
+        lambda seed: training_frame_indices(
+            300, num_frames=16, frame_stride=4, protocol="uniform", generator=generator(seed)
+        ),
+    ):
+        assert sample(1) == sample(1) != sample(2)
+
+
+def test_test_views_are_those_of_the_official_code(golden):
+    for case in json.loads((golden / "official_test_views.json").read_text()):
+        for view in case["views"]:
+            indices = view_frame_indices(
+                case["total_frames"],
+                num_frames=case["num_frames"],
+                frame_stride=case.get("stride", 1),
+                segment=view["segment"],
+                num_segments=case["segments"],
+                protocol=case["protocol"],
+            )
+            assert indices == view["frames"], case
+
+
+@pytest.mark.parametrize("total_frames", [7, 64, 101, 300])
+def test_one_dense_segment_is_the_middle_of_any_odd_number_of_them(total_frames):
+    settings = {"num_frames": 16, "frame_stride": 4, "protocol": "dense"}
+    middle = view_frame_indices(total_frames, segment=0, num_segments=1, **settings)
+    assert middle == view_frame_indices(total_frames, segment=2, num_segments=5, **settings)
+
+
+def test_one_uniform_segment_takes_the_middle_of_each_part():
+    indices = view_frame_indices(40, num_frames=4, frame_stride=1, segment=0, num_segments=1, protocol="uniform")
+    assert indices == [5, 15, 25, 35]
+
+
+def test_the_last_of_many_dense_segments_ends_the_video():
+    # 49 segments: floating-point arithmetic would start the last view one step early
+    settings = {"num_frames": 16, "frame_stride": 1, "num_segments": 50, "protocol": "dense"}
+    assert view_frame_indices(65, segment=49, **settings)[-1] == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": "sparse"}, "'sparse'"),
+        ({"segment": 3}, "got 3"),
+        ({"num_segments": 0}, "num_segments"),
+        ({"total_frames": 0}, "total_frames must be at least 1, got 0"),
+        ({"frame_stride": 0}, "frame_stride must be at least 1, got 0"),
+    ],
+)
+def test_impossible_views_are_refused(change, message):
+    settings = {
+        "total_frames": 50,
+        "num_frames": 4,
+        "frame_stride": 2,
+        "segment": 0,
+        "num_segments": 3,
+        "protocol": "dense",
+    }
+    with pytest.raises(ValueError, match=message):
+        view_frame_indices(**{**settings, **change})
+
+
+# ---- reading them ----
+
+
+def picture(number, height, width):
+    """No two frames, rows, columns or channels are alike."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns * 2 + number * 5, rows * 3 + number * 7, 0 * rows + number * 4], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture
+def write_video(tmp_path):
+    def write(
+        name,
+        codec="libx264",
+        *,
+        num_frames=40,
+        height=46,
+        width=64,
+        pix_fmt="yuv420p",
+        options=None,
+        times=None,
+        **mux,
+    ):
+        """`times`: time stamps in ms; `mux`: options of the container."""
+        path = tmp_path / name
+        with av.open(str(path), "w", options=mux) as container:
+            stream = container.add_stream(codec, rate=25, options=options or {})
+            stream.height, stream.width, stream.pix_fmt = height, width, pix_fmt
+            if times:
+                stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+            for number in range(num_frames):
+                frame = av.VideoFrame.from_ndarray(picture(number, height, width), format="rgb24")
+                if times:
+                    frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+def front_to_back(path):
+    """All frames as one plain pass of the decoder gives them: (N, H, W, 3)."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def channels_last(frames):
+    return frames.permute(0, 2, 3, 1).numpy()
+
+
+CLIPS = [
+    "av1_640x360.mkv",
+    "fullhd_1920x1080.mp4",
+    "h264_10bit_200x200.mp4",
+    "hevc_128x128.mp4",
+    "kinetics_arm_wrestling.mp4",
+    "mpeg4_320x240.avi",
+    "short_32frames.mp4",
+]
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_real_clips_read_as_front_to_back(name, clips):
+    random = np.random.default_rng(0)
+    with VideoReader(clips / name) as reader:
+        draws = [random.integers(reader.num_frames, size=count).tolist() for count in (1, 2, 9)]
+        with av.open(str(clips / name)) as container:
+            number, expected = -1, {}
+            for number, frame in enumerate(container.decode(video=0)):
+                if any(number in indices for indices in draws):
+                    expected[number] = frame.to_ndarray(format="rgb24")
+        assert reader.num_frames == number + 1
+        for indices in draws:
+            for index, frame in zip(indices, channels_last(reader.read(indices)), strict=True):
+                np.testing.assert_array_equal(frame, expected[index])
+
+
+FORMATS = {
+    "b_frames.mp4": {"options": B_FRAMES},
+    "b_frames.mkv": {"options": B_FRAMES},
+    "b_frames.ts": {"options": B_FRAMES},
+    "h264_in.avi": {"options": B_FRAMES},
+    "fragments.mp4": {"options": B_FRAMES, "movflags": "frag_keyframe+empty_moov"},
+    "open_gop.mkv": {"options": {"x264-params": "keyint=12:bframes=3:open-gop=1:b-adapt=0"}},
+    "intra_refresh.mp4": {"options": {"x264-params": "keyint=20:intra-refresh=1:bframes=0"}},
+    "interlaced.mp4": {"height": 48, "options": {"x264-params": "keyint=12:bframes=2:tff=1"}},
+    "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "keyint=12:min-keyint=12:log-level=none"}},
+    "hevc_open_gop.mkv": {
+        "codec": "libx265",
+        "options": {"x265-params": "keyint=12:min-keyint=12:open-gop=1:log-level=none"},
+    },
+    "vp8_hidden_frames.webm": {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "20"}},
+    "vp9_hidden_frames.webm": {
+        "codec": "libvpx-vp9",
+        "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "20"},
+    },
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2", "g": "12"}},
+    "mpeg2.mpg": {"codec": "mpeg2video", "options": {"bf": "2", "g": "12"}},
+    "motion_jpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "animation.gif": {"codec": "gif", "pix_fmt": "rgb8"},
+    "odd_size.mp4": {"height": 45, "width": 63, "pix_fmt": "yuv444p", "options": B_FRAMES},
+    "late_start_variable_rate.mp4": {"options": B_FRAMES, "times": [5000 + 7 * i**2 for i in range(40)]},
+    "late_start_variable_rate.mkv": {"options": B_FRAMES, "times": [5000 + 7 * i**2 for i in range(40)]},
+    "one_frame.mp4": {"num_frames": 1},
+    "two_frames.mp4": {"num_frames": 2},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_frame_of_every_format_reads_as_front_to_back(name, write_video):
+    path = write_video(name, **FORMATS[name])
+    expected = front_to_back(path)
+    with VideoReader(path) as reader:
+        assert reader.num_frames == len(expected) == FORMATS[name].get("num_frames", 40)
+        for number in reversed(range(len(expected))):
+            np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
+
+
+@pytest.mark.parametrize("start", [0.7, 1.0])
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("source", ["b_frames.mp4", "hevc_open_gop.mkv"])
+def test_videos_cut_out_of_others_without_recoding_read_as_front_to_back(source, container, start, write_video):
+    """Such files begin with frames that refer to what was cut off, or with packets that are not to be shown."""
+    path = write_video(source, **FORMATS[source])
+    cut = path.with_name(f"cut.{container}")
+    with av.open(str(path)) as original, av.open(str(cut), "w") as copy:
+        stream = original.streams.video[0]
+        copied = copy.add_stream_from_template(stream)
+        original.seek(int(start / stream.time_base), stream=stream)
+        for packet in original.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copied
+                copy.mux(packet)
+    expected = front_to_back(cut)
+    with VideoReader(cut) as reader:
+        assert reader.num_frames == len(expected)
+        for number in range(len(expected)):
+            np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
+
+
+@pytest.mark.parametrize("shift", [0.3, 0.6])
+def test_frames_before_the_start_of_an_edit_list_are_not_counted(shift, write_video):
+    """`ffmpeg -ss … -c copy` writes such files: decoding starts at a key frame, showing at a later frame."""
+    path = write_video("video.mp4", options=B_FRAMES)
+    edited = path.with_name("edited.mp4")
+    with av.open(str(path)) as original, av.open(str(edited), "w", options={"avoid_negative_ts": "disabled"}) as copy:
+        stream = original.streams.video[0]
+        copied = copy.add_stream_from_template(stream)
+        for packet in original.demux(stream):
+            if packet.dts is not None:
+                packet.pts -= int(shift / stream.time_base)
+                packet.dts -= int(shift / stream.time_base)
+                packet.stream = copied
+                copy.mux(packet)
+    expected = front_to_back(edited)
+    assert len(expected) < 40
+    with VideoReader(edited) as reader:
+        assert reader.num_frames == len(expected)
+        for number in range(len(expected)):
+            np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
+        assert reader._index is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "b_frames.mp4",
+        "b_frames.mkv",
+        "fragments.mp4",
+        "open_gop.mkv",
+        "hevc_open_gop.mkv",
+        "vp9_hidden_frames.webm",
+        "motion_jpeg.avi",
+        "late_start_variable_rate.mp4",
+    ],
+)
+def test_common_formats_are_read_by_seeking(name, write_video):
+    with VideoReader(write_video(name, **FORMATS[name])) as reader:
+        for number in (39, 20, 3):
+            reader.read([number])
+        assert reader._index is not None
+
+
+def test_frames_come_in_the_order_asked_for_with_repeats(write_video):
+    path = write_video("video.mp4", options=B_FRAMES)
+    indices = [30, 2, 2, 39, 0, 30]
+    np.testing.assert_array_equal(channels_last(read_frames(path, indices)), front_to_back(path)[indices])
+
+
+def test_more_threads_give_the_same_frames(write_video):
+    path = write_video("video.mp4", options=B_FRAMES)
+    assert torch.equal(read_frames(path, [3, 17, 38], num_threads=3), read_frames(path, [3, 17, 38], num_threads=1))
+
+
+def test_frames_are_a_view_of_channels_last_memory(write_video):
+    frames = read_frames(write_video("video.mp4"), [5, 6, 7])
+    assert frames.shape == (3, 3, 46, 64) and frames.dtype == torch.uint8
+    assert frames.permute(0, 2, 3, 1).is_contiguous()
+
+
+def test_paths_bytes_and_file_objects_read_alike_and_a_file_object_stays_open(write_video):
+    path = write_video("12:30 100%d.mp4", options=B_FRAMES)  # FFmpeg would take "12" for a protocol, "%d" for a number
+    expected = read_frames(path, [1, 25])
+    assert torch.equal(read_frames(str(path), [1, 25]), expected)
+    assert torch.equal(read_frames(path.read_bytes(), [1, 25]), expected)
+    with path.open("rb") as file:
+        assert torch.equal(read_frames(file, [1, 25]), expected)
+        assert not file.closed
+
+
+def test_only_the_window_is_decoded_and_only_wanted_frames_are_converted(write_video, monkeypatch):
+    decoded, converted = [], []
+    from_key, to_image = VideoReader._frames_from_key, VideoReader._to_image
+
+    def spy_decoding(reader, key, first):
+        for number, frame in from_key(reader, key, first):
+            decoded.append(number)
+            yield number, frame
+
+    def spy_converting(reader, frame, number):
+        converted.append(number)
+        return to_image(reader, frame, number)
+
+    with VideoReader(write_video("video.mp4", num_frames=60, options=B_FRAMES)) as reader:
+        monkeypatch.setattr(VideoReader, "_frames_from_key", spy_decoding)
+        monkeypatch.setattr(VideoReader, "_to_image", spy_converting)
+        monkeypatch.setattr(VideoReader, "_frames_from_beginning", None)
+        reader.read([50, 14])
+    assert decoded == [12, 13, 14, 48, 49, 50]
+    assert converted == [14, 50]
+
+
+def test_an_index_that_does_not_fit_the_frames_is_given_up_not_believed(write_video):
+    path = write_video("video.mp4", options=B_FRAMES)
+    expected = read_frames(path, [20, 33])
+    with VideoReader(path) as reader:
+        wrong = [stamp + 1 for stamp in reader._index.timestamps]
+        reader._index = FrameIndex(wrong, reader._index.keys)
+        assert torch.equal(reader.read([20, 33]), expected)
+
+
+def test_a_file_that_lists_more_frames_than_decode_is_refused(write_video):
+    with VideoReader(write_video("video.mp4", options=B_FRAMES)) as reader:
+        stamps = reader._index.timestamps
+        reader._index = FrameIndex([*stamps[:20], stamps[19] + 1, *stamps[20:]], reader._index.keys)
+        reader.info = replace(reader.info, num_frames=41)
+        reader.read([3])
+        with pytest.raises(VideoDecodeError, match="41 frames are listed, 40 decode"):
+            reader.read([22])
+
+
+def test_info_tells_what_the_frames_say_not_the_header(write_video):
+    info = probe(
+        write_video("video.mp4", num_frames=5, times=[2000, 2010, 2050, 2070, 2400])
+    )  # the header says 25 fps
+    assert (info.num_frames, info.height, info.width, info.codec, info.rotation) == (5, 46, 64, "h264", 0)
+    assert info.fps == pytest.approx(4 / 0.4)
+    assert info.duration == pytest.approx(0.5)
+
+
+ONE = 1 << 16
+ORIENTATIONS = {  # a b c d of the display matrix, what it does to the stored frame, the rotation that it holds
+    "portrait phone": ((0, ONE, -ONE, 0), lambda image: np.rot90(image, -1), 270),
+    "upside down": ((-ONE, 0, 0, -ONE), lambda image: np.rot90(image, 2), 180),
+    "counter-clockwise": ((0, -ONE, ONE, 0), np.rot90, 90),
+    "mirrored": ((-ONE, 0, 0, ONE), lambda image: image[:, ::-1], 0),
+    "water": ((ONE, 0, 0, -ONE), lambda image: image[::-1], 180),
+    "transposed": ((0, ONE, ONE, 0), lambda image: image.transpose(1, 0, 2), 90),
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_frames_are_turned_as_the_file_says(name, write_video):
+    (a, b, c, d), transform, rotation = ORIENTATIONS[name]
+    path = write_video("video.mp4", num_frames=3)
+    stored = front_to_back(path)
+    data = bytearray(path.read_bytes())
+    matrix = data.find(b"tkhd") + 44  # ISO 14496-12, 8.3.2: after the type 4 bytes of flags and 36 of other fields
+    data[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        frames = channels_last(reader.read([2, 0]))
+        assert reader.info.rotation == rotation
+        assert (reader.info.height, reader.info.width) == frames.shape[1:3]
+    np.testing.assert_array_equal(frames, np.stack([transform(stored[2]), transform(stored[0])]))
+
+
+# ---- what can not be read ----
+
+
+def write_sound(path, cover=None):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        if cover is not None:
+            picture_stream = container.add_stream("mjpeg", rate=1)
+            picture_stream.height, picture_stream.width, picture_stream.pix_fmt = 48, 64, "yuvj420p"
+            picture_stream.disposition = av.stream.Disposition.attached_pic
+            container.mux(picture_stream.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")))
+            container.mux(picture_stream.encode())
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 16000), dtype=np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 16000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """`refused(path) -> reason`: reading it raises a VideoDecodeError that names it, and leaves no file open."""
+
+    def check(path, indices=(0,)):
+        before = open_files() if os.path.isdir("/proc/self/fd") else None
+        with pytest.raises(VideoDecodeError) as caught:
+            read_frames(path, indices)
+        assert caught.value.path == str(path) and str(caught.value) == f"{path}: {caught.value.reason}"
+        assert before is None or open_files() == before
+        return caught.value.reason
+
+    return check
+
+
+def test_a_missing_file_is_refused(refused, tmp_path):
+    assert refused(tmp_path / "missing.mp4") == "no such file"
+
+
+def test_a_folder_is_refused(refused, tmp_path):
+    assert refused(tmp_path) == "is a folder, not a video"
+
+
+def test_an_empty_file_is_refused(refused, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    assert refused(tmp_path / "empty.mp4") == "the file is empty"
+
+
+def test_text_named_mp4_is_refused(refused, tmp_path):
+    (tmp_path / "text.mp4").write_text("a video, honestly\n" * 100)
+    assert "not a video" in refused(tmp_path / "text.mp4")
+
+
+def test_sound_without_pictures_is_refused(refused, tmp_path):
+    write_sound(tmp_path / "sound.mp4")
+    assert refused(tmp_path / "sound.mp4") == "no video stream in it"
+
+
+def test_the_cover_picture_of_a_sound_file_is_not_a_video(refused, tmp_path):
+    write_sound(tmp_path / "sound.mp4", cover=picture(0, 48, 64))
+    assert refused(tmp_path / "sound.mp4") == "no video stream in it"
+
+
+@pytest.mark.parametrize("name", ["index_at_the_end.mp4", "index_first.mp4", "mpeg4.avi"])
+def test_a_file_that_was_cut_short_is_refused_even_for_frames_that_it_has(name, write_video, refused):
+    mux = {"movflags": "faststart"} if name == "index_first.mp4" else {}
+    path = write_video(name, "mpeg4" if name.endswith("avi") else "libx264", **mux)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert refused(path)
+
+
+def test_a_frame_that_does_not_decode_is_an_error_and_never_another_frame(write_video):
+    path = write_video("video.mp4", num_frames=48, options=B_FRAMES)
+    expected = read_frames(path, [0, 47])
+    with av.open(str(path)) as container:  # wipe the last packet of the third group of pictures
+        packet = [packet for packet in container.demux(video=0) if packet.size][30]
+        position, size = packet.pos, packet.size
+    data = bytearray(path.read_bytes())
+    data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        assert reader.num_frames == 48
+        assert torch.equal(reader.read([0, 47]), expected)  # what surrounds it is still there
+        with pytest.raises(VideoDecodeError):
+            reader.read(range(24, 36))
+
+
+@pytest.mark.parametrize("number", [-1, 40])
+def test_a_frame_number_that_the_video_does_not_have_is_refused(number, write_video):
+    with VideoReader(write_video("video.mp4")) as reader:
+        with pytest.raises(ValueError, match=f"frame {number} asked for, it has frames 0 to 39"):
+            reader.read([0, number])
+
+
+def test_the_error_survives_the_way_out_of_a_worker_process():
+    error = pickle.loads(pickle.dumps(VideoDecodeError("a.mp4", "the file is empty")))
+    assert (error.path, error.reason, str(error)) == ("a.mp4", "the file is empty", "a.mp4: the file is empty")
