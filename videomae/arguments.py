@@ -233,10 +233,8 @@ class _Parser(HfArgumentParser):
         if unknown := sorted(set(defaults or {}) - known):
             raise ValueError(f"defaults for unknown flags: {', '.join(unknown)}")
         self.set_defaults(**(defaults or {}))
-        required = " ".join(
-            f"{action.option_strings[0]} {action.dest.upper()}" for action in self._actions if action.required
-        )
-        self.usage = f"%(prog)s {required} [flags]"
+        required = [f"{action.option_strings[0]} {action.dest.upper()}" for action in self._actions if action.required]
+        self.usage = " ".join(["%(prog)s", *required, "[flags]"])
 
     def error(self, message: str):
         raise ValueError(f"{message} (--help lists the flags)")
