@@ -29,6 +29,7 @@ from transformers.modeling_outputs import BaseModelOutput, ImageClassifierOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.utils import ModelOutput, logging
 from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_videomae import VideoMAEConfig
 from .masking import positions_from_mask
@@ -221,7 +222,7 @@ class VideoMAESelfAttention(nn.Module):
             projection.xavier_gain = 0.5**0.5
 
     def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False):
-        """(B, n, D) -> (B, n, D) and the weights (B, heads, n, n), or None unless asked for."""
+        """(B, n, D) -> (B, n, D) and the weights (B, heads, n, n), which are None unless attention is eager."""
         heads = (*hidden_states.shape[:-1], -1, self.head_dim)
         query, key, value = (
             projection(hidden_states).view(heads).transpose(1, 2) for projection in (self.query, self.key, self.value)
@@ -233,7 +234,7 @@ class VideoMAESelfAttention(nn.Module):
         context, weights = attention(
             self, query, key, value, None, dropout=dropout, scaling=self.scaling, is_causal=False
         )
-        return context.flatten(-2), weights if output_attentions else None
+        return context.flatten(-2), weights
 
 
 class VideoMAEOutput(nn.Module):
@@ -256,9 +257,9 @@ class VideoMAEAttention(nn.Module):
         self.attention = VideoMAESelfAttention(config, width, num_heads)
         self.output = VideoMAEOutput(config, width, width)
 
-    def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False):
-        context, weights = self.attention(hidden_states, output_attentions)
-        return self.output(context), weights
+    def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False) -> torch.Tensor:
+        context, _ = self.attention(hidden_states, output_attentions)
+        return self.output(context)
 
 
 class VideoMAEIntermediate(nn.Module):
@@ -303,12 +304,12 @@ class VideoMAELayer(GradientCheckpointingLayer):
         self.output = VideoMAEOutput(config, mlp_width, width)
         self.drop_path = VideoMAEDropPath(drop_path_rate)
 
-    def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False):
-        """(B, n, D) -> (B, n, D) and the attention weights, or None."""
-        attended, weights = self.attention(self.layernorm_before(hidden_states), output_attentions)
+    def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False) -> torch.Tensor:
+        """(B, n, D) -> (B, n, D)."""
+        attended = self.attention(self.layernorm_before(hidden_states), output_attentions)
         hidden_states = hidden_states + self.drop_path(attended)
         transformed = self.output(self.intermediate(self.layernorm_after(hidden_states)))
-        return hidden_states + self.drop_path(transformed), weights
+        return hidden_states + self.drop_path(transformed)
 
 
 def _layers(config, width, num_heads, mlp_width, depth):
@@ -330,20 +331,11 @@ class VideoMAEEncoder(nn.Module):
             config.num_hidden_layers,
         )
 
-    def forward(self, hidden_states: torch.Tensor, output_hidden_states=False, output_attentions=False):
-        """(B, n, D) -> BaseModelOutput; `hidden_states` holds the embeddings and then every block's output."""
-        all_hidden_states, all_attentions = (hidden_states,), ()
+    def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False) -> torch.Tensor:
+        """(B, n, D) -> (B, n, D)."""
         for layer in self.layer:
-            hidden_states, weights = layer(hidden_states, output_attentions)
-            if output_hidden_states:
-                all_hidden_states += (hidden_states,)
-            if output_attentions:
-                all_attentions += (weights,)
-        return BaseModelOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=all_hidden_states if output_hidden_states else None,
-            attentions=all_attentions if output_attentions else None,
-        )
+            hidden_states = layer(hidden_states, output_attentions)
+        return hidden_states
 
 
 class VideoMAEDecoder(nn.Module):
@@ -364,7 +356,7 @@ class VideoMAEDecoder(nn.Module):
     def forward(self, hidden_states: torch.Tensor, num_decoded: int) -> torch.Tensor:
         """(B, n, Dd) -> (B, num_decoded, P): the reconstruction of the last `num_decoded` tokens."""
         for layer in self.decoder_layers:
-            hidden_states, _ = layer(hidden_states)
+            hidden_states = layer(hidden_states)
         return self.head(self.norm(hidden_states[:, -num_decoded:]))
 
 
@@ -391,6 +383,8 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
     _supports_flash_attn = True
     _supports_flex_attn = True
     _supports_attention_backend = True
+    # What `output_hidden_states` and `output_attentions` collect, by hooks that the base model sets when asked.
+    _can_record_outputs = {"hidden_states": VideoMAELayer, "attentions": VideoMAESelfAttention}
     _keys_to_ignore_on_load_unexpected = [r"\.key\.bias$"]  # transformers 5.17 wrote it; softmax cannot see it
 
     def __init__(self, config: VideoMAEConfig, *args, **kwargs):
@@ -555,14 +549,12 @@ class VideoMAEModel(VideoMAEPreTrainedModel):
     def get_input_embeddings(self):
         return self.embeddings.patch_embeddings
 
-    @can_return_tuple
+    @capture_outputs(tie_last_hidden_states=False)
     def forward(
         self,
         pixel_values: torch.Tensor,
         bool_masked_pos: torch.Tensor | None = None,
         visible_positions: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
         **kwargs,
     ) -> BaseModelOutput:
         """
@@ -582,15 +574,9 @@ class VideoMAEModel(VideoMAEPreTrainedModel):
             if visible_positions is not None:
                 raise ValueError("bool_masked_pos and visible_positions say the same: pass one of them.")
             visible_positions, _ = positions_from_mask(bool_masked_pos, num_patches=self.config.num_patches)
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         embeddings = self.embeddings(pixel_values, visible_positions)
-        encoded = self.encoder(embeddings, output_hidden_states, output_attentions)
-        if self.layernorm is not None:
-            encoded.last_hidden_state = self.layernorm(encoded.last_hidden_state)
-        return encoded
+        tokens = self.encoder(embeddings, kwargs.get("output_attentions", self.config.output_attentions))
+        return BaseModelOutput(tokens if self.layernorm is None else self.layernorm(tokens))
 
 
 class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
@@ -625,8 +611,6 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
         bool_decoded_pos: torch.Tensor | None = None,
         visible_positions: torch.Tensor | None = None,
         decoded_positions: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
         **kwargs,
     ) -> VideoMAEForPreTrainingOutput:
         """
@@ -639,6 +623,7 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
             bool_decoded_pos: (B, N), True where the decoder gets a mask token (VideoMAE V2). Default: `bool_masked_pos`.
             visible_positions: (B, Nv), int64, ascending: the patches that the encoder sees.
             decoded_positions: (B, Nd), int64, ascending: the patches that the decoder reconstructs.
+            output_attentions, output_hidden_states: return those of the encoder.
 
         Returns:
             `loss` over the patches that are decoded and not visible, `logits` (B, Nd, P) in the order of the positions.
@@ -652,9 +637,8 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
         encoded = self.videomae(
             pixel_values,
             visible_positions=visible,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
+            **kwargs,
         )
         logits = self.decode(encoded.last_hidden_state, visible, decoded)
         loss = self.reconstruction_loss(logits, pixel_values, visible, decoded)
@@ -763,24 +747,18 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
         **kwargs,
     ) -> ImageClassifierOutput:
         """
         Args:
             pixel_values: (B, T, C, H, W), normalised floats, or uint8, which is normalised here.
             labels: see `classification_loss`; `config.problem_type` says which kind.
+            output_attentions, output_hidden_states: return those of the encoder.
 
         Returns:
             `logits` (B, K), `loss` when `labels` are given, `hidden_states` and `attentions` when asked for.
         """
-        encoded = self.videomae(
-            pixel_values,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            return_dict=True,
-        )
+        encoded = self.videomae(pixel_values, return_dict=True, **kwargs)
         logits = self.classifier(self.dropout(self.pool(encoded.last_hidden_state)))
         loss = None if labels is None else classification_loss(logits, labels, self.config.problem_type)
         return ImageClassifierOutput(
