@@ -16,6 +16,7 @@ Parameter names are those of transformers' VideoMAE, so that checkpoints travel 
 import copy
 import math
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, ImageClassifierOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
-from transformers.utils import ModelOutput, logging
+from transformers.utils import ModelOutput, TransformersKwargs, logging
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
@@ -63,7 +64,7 @@ class VideoMAEForPreTrainingOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
-# --- Positions ----------------------------------------------------------------------------------------------------------
+# --- Positions --------------------------------------------------------------------------------------------------------
 
 
 def sinusoid_table(num_positions: int, width: int) -> torch.Tensor:
@@ -103,7 +104,7 @@ class VideoMAEPositions(nn.Module):
         return self.table[None] if positions is None else self.table[positions]
 
 
-# --- Pixels and patches -----------------------------------------------------------------------------------------------
+# --- Pixels and patches ---------------------------------------------------------------------------------------------
 
 
 def cut_patches(
@@ -195,7 +196,7 @@ class VideoMAEEmbeddings(nn.Module):
         return embeddings + self.position_embeddings(positions).to(embeddings.dtype)
 
 
-# --- The transformer --------------------------------------------------------------------------------------------------
+# --- The transformer ------------------------------------------------------------------------------------------------
 
 
 def eager_attention_forward(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
@@ -360,7 +361,7 @@ class VideoMAEDecoder(nn.Module):
         return self.head(self.norm(hidden_states[:, -num_decoded:]))
 
 
-# --- The models -------------------------------------------------------------------------------------------------------
+# --- The models -----------------------------------------------------------------------------------------------------
 
 # Parts that only one kind of checkpoint has. They may be fresh or left out as a whole, never in pieces.
 _HEADS = {
@@ -555,7 +556,7 @@ class VideoMAEModel(VideoMAEPreTrainedModel):
         pixel_values: torch.Tensor,
         bool_masked_pos: torch.Tensor | None = None,
         visible_positions: torch.Tensor | None = None,
-        **kwargs,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutput:
         """
         Args:
@@ -611,7 +612,7 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
         bool_decoded_pos: torch.Tensor | None = None,
         visible_positions: torch.Tensor | None = None,
         decoded_positions: torch.Tensor | None = None,
-        **kwargs,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> VideoMAEForPreTrainingOutput:
         """
         The mask comes in exactly one of two forms: flags, which are checked, or positions, which are not and which cost
@@ -747,7 +748,7 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        **kwargs,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> ImageClassifierOutput:
         """
         Args:
