@@ -101,28 +101,27 @@ def check_video() -> Finding:
     return Finding("video", value, found == wanted, "" if found == wanted else "pip install --force-reinstall av")
 
 
-def check_device(device: str, name: str) -> Finding:
+def check_device(device: str, description: str) -> Finding:
     """Attention in bfloat16 on the device, forward and backward."""
     import torch
 
     shape = (1, 2, 8, 16)  # batch, heads, tokens, width of a head
     query = torch.rand(shape, device=device, dtype=torch.bfloat16, requires_grad=True)
-    torch.nn.functional.scaled_dot_product_attention(query, query, query).sum().backward()
+    torch.nn.functional.scaled_dot_product_attention(query, query, query).square().sum().backward()
     finite = bool(query.grad.isfinite().all())
-    return Finding(device, f"{name}: attention in bfloat16 {'works' if finite else 'gives no numbers'}", finite)
+    return Finding(device, f"{description}: attention in bfloat16 {'works' if finite else 'gives no numbers'}", finite)
 
 
-def check_devices() -> Iterator[Finding]:
+def devices() -> Iterator[tuple[str, str]]:
+    """Every device that torch can compute on here, and what it is."""
     import torch
 
-    yield attempt("cpu", check_device, "cpu", f"{torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            name = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-            yield attempt(f"cuda:{index}", check_device, f"cuda:{index}", name)
+    yield "cpu", f"{torch.get_num_threads()} threads"
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        yield f"cuda:{index}", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
     if torch.backends.mps.is_available():
-        yield attempt("mps", check_device, "mps", "Apple GPU")
+        yield "mps", "Apple GPU"
 
 
 def attempt(name: str, check, *arguments) -> Finding:
@@ -139,7 +138,8 @@ def examine() -> Iterator[Finding]:
     yield from packages
     if all(finding.ok for finding in packages):  # without them the rest could only repeat the same complaint
         yield attempt("video", check_video)
-        yield from check_devices()
+        for device, description in devices():
+            yield attempt(device, check_device, device, description)
 
 
 def main(argv: list[str] | None = None) -> int:
