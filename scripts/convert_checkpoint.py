@@ -3,8 +3,8 @@
 
     videomae convert checkpoint.pth videomae-base-kinetics --labels kinetics400.txt
 
-Sizes are read off the weights. Options are what is not in them: the clip, the names of the classes, and for widths that
-were never published the attention heads. No code of the file is run.
+Sizes are read off the weights. Options are what is not in them: the clip, the names of the classes, and for widths
+that were never published the attention heads. No code of the file is run.
 """
 
 import argparse

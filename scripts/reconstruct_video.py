@@ -4,8 +4,8 @@
     videomae reconstruct runs/pretrain clip.mp4 --mask_ratio 0.9 --output_dir pictures
 
 Writes NAME.png (a strip of frames), NAME.gif and NAME.json (PSNR, and that of filling in the mean). Networks that were
-trained on normalised patches predict no brightness or contrast: the row "reconstructed" estimates both from the visible
-patches alone; the last row borrows them from the hidden patches, which makes it look better than the network is.
+trained on normalised patches predict no brightness or contrast: the row "reconstructed" estimates both from the
+visible patches alone; the last row borrows them from the hidden patches, which looks better than the network is.
 """
 
 import argparse
@@ -51,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
         save_gif(reconstruction, stem.with_suffix(".gif"))
         numbers = {"psnr": reconstruction.psnr, "baseline_psnr": reconstruction.baseline_psnr}
         write_json(stem.with_suffix(".json"), {"video": video, "mask_ratio": arguments.mask_ratio, **numbers})
-        print(f"{stem}.png: PSNR {reconstruction.psnr:.1f} dB, filling in the mean {reconstruction.baseline_psnr:.1f} dB")
+        print(
+            f"{stem}.png: PSNR {reconstruction.psnr:.1f} dB, filling in the mean {reconstruction.baseline_psnr:.1f} dB"
+        )
     return 0
 
 

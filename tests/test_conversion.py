@@ -127,7 +127,7 @@ def test_labels_are_stored_when_given(tiny_config, tmp_path):
         convert_checkpoint(tmp_path / "in.pth", tmp_path / "again", id2label=names[1:], **HEADS)
 
 
-# --- what must not load -----------------------------------------------------------------------------------------------
+# --- what must not load ---------------------------------------------------------------------------------------------
 
 
 def test_an_unpublished_width_asks_for_its_heads(tiny_config):

@@ -78,7 +78,7 @@ def test_classes_are_matched_by_name_not_by_order(tiny_config):
     names = {0: "wave", 1: "point", 2: "clap"}
     config = tiny_config(num_labels=3, id2label=names, label2id={v: k for k, v in names.items()})
     assert model_labels(["clap", "wave"], config) == [2, 0]
-    with pytest.raises(ValueError, match="1 of 2 classes that the model does not know: 'jump'. It knows 'wave'"):
+    with pytest.raises(ValueError, match="1 of the data's 2 classes are not the model's: 'jump'. It knows 'wave'"):
         model_labels(["clap", "jump"], config)
 
 

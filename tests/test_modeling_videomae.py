@@ -46,7 +46,7 @@ def inputs_for(model_class, config, batch=2):
     return inputs
 
 
-# --- patches ----------------------------------------------------------------------------------------------------------
+# --- patches --------------------------------------------------------------------------------------------------------
 
 
 def test_patches_are_numbered_by_time_then_row_then_column(tiny_config):
@@ -89,7 +89,7 @@ def test_hidden_patches_can_hold_anything(tiny_config):
     assert torch.equal(before, after)
 
 
-# --- targets and loss -------------------------------------------------------------------------------------------------
+# --- targets and loss -----------------------------------------------------------------------------------------------
 
 
 def test_targets_are_pixel_major_with_the_channel_fastest(tiny_config):
@@ -156,7 +156,7 @@ def test_every_parameter_receives_a_gradient(tiny_config):
         assert without == []
 
 
-# --- masks ------------------------------------------------------------------------------------------------------------
+# --- masks ----------------------------------------------------------------------------------------------------------
 
 
 def test_flags_and_positions_say_the_same(tiny_config):
@@ -199,7 +199,7 @@ def test_a_clip_of_another_shape_raises_with_both_shapes(tiny_config):
         VideoMAEModel(config)(clip(config).transpose(1, 2))
 
 
-# --- positions --------------------------------------------------------------------------------------------------------
+# --- positions ------------------------------------------------------------------------------------------------------
 
 
 def test_the_sinusoid_has_sines_at_even_and_cosines_at_odd_channels():
@@ -252,7 +252,7 @@ def test_position_tables_are_not_stored_and_survive_loading_in_half_precision(ti
     assert model.double().position_embeddings.table.dtype == torch.float64
 
 
-# --- attention, depth, checkpointing ----------------------------------------------------------------------------------
+# --- attention, depth, checkpointing --------------------------------------------------------------------------------
 
 
 def test_sdpa_is_the_default_and_attentions_come_out_all_the_same(tiny_config):
@@ -313,7 +313,7 @@ def test_one_eps_in_every_norm(tiny_config):
         assert {m.eps for m in model.modules() if isinstance(m, torch.nn.LayerNorm)} == {3e-4}
 
 
-# --- initialisation ---------------------------------------------------------------------------------------------------
+# --- initialisation -------------------------------------------------------------------------------------------------
 
 
 def wide(tiny_config, **overrides):
@@ -368,7 +368,7 @@ def test_classification_starts_from_a_truncated_normal_and_a_nearly_zero_head(ti
     assert not model.classifier.bias.any()
 
 
-# --- compile and export -----------------------------------------------------------------------------------------------
+# --- compile and export ---------------------------------------------------------------------------------------------
 
 
 def test_training_compiles_without_a_graph_break(tiny_config):
@@ -417,7 +417,7 @@ def test_classification_exports_with_a_dynamic_batch(tiny_config):
     torch.testing.assert_close(program.module()(other).logits, model(other).logits)
 
 
-# --- classification loss ----------------------------------------------------------------------------------------------
+# --- classification loss --------------------------------------------------------------------------------------------
 
 
 def test_indices_and_their_one_hot_probabilities_cost_the_same():
@@ -463,7 +463,7 @@ def test_soft_labels_do_not_change_the_configuration(tiny_config):
     model(clip(config), labels=torch.tensor([1, 2]))
 
 
-# --- loading and saving -----------------------------------------------------------------------------------------------
+# --- loading and saving ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model_class", MODELS)
@@ -559,7 +559,8 @@ def test_saving_warns_of_what_plain_transformers_cannot_express(tiny_config):
         tiny_config(layer_norm_eps=1e-6, position_grid=[2, 3, 5], patch_size=[6, 8])
     )
     assert len(differences) == 3
-    for text, difference in zip(("layer_norm_eps is 1e-06", "grid [2, 3, 5]", "patch_size is [6, 8]"), differences):
+    texts = ("layer_norm_eps is 1e-06", "grid [2, 3, 5]", "patch_size is [6, 8]")
+    for text, difference in zip(texts, differences, strict=True):
         assert text in difference
 
 

@@ -31,7 +31,7 @@ def check_gradients(model, golden):
         torch.testing.assert_close(gradients[name], value, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
 
 
-# --- the official code ------------------------------------------------------------------------------------------------
+# --- the official code ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_official_drop_path_rates(golden, tiny_config):
     assert [layer.drop_path.rate for layer in model.encoder.layer] == pytest.approx(expected, abs=1e-7)
 
 
-# --- folders of the Hub -----------------------------------------------------------------------------------------------
+# --- folders of the Hub ---------------------------------------------------------------------------------------------
 
 
 def test_a_hub_classifier_of_transformers_4(golden):
@@ -133,7 +133,7 @@ def test_a_hub_autoencoder_of_transformers_4(golden):
     torch.testing.assert_close(output.loss, expected["loss"][0], atol=0, rtol=1e-5)
 
 
-# --- transformers' own VideoMAE on random twins -----------------------------------------------------------------------
+# --- transformers' own VideoMAE on random twins ---------------------------------------------------------------------
 
 TWINS = {
     "plain": {},

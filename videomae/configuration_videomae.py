@@ -1,5 +1,5 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""`VideoMAEConfig`: every number of the architecture. What follows from them (grid, patch counts) is derived here, once."""
+"""`VideoMAEConfig`: every number of the architecture, and what follows from them (grid, patch counts), derived once."""
 
 import math
 
@@ -50,7 +50,7 @@ def _pair(size) -> tuple[int, int]:
 class VideoMAEConfig(PreTrainedConfig):
     r"""
     Architecture of a VideoMAE network. Field names and files are those of transformers' own VideoMAE, so the
-    `config.json` of every `MCG-NJU/videomae-*` checkpoint loads here; the fields that transformers lacks are marked (+).
+    `config.json` of every `MCG-NJU/videomae-*` checkpoint loads here; fields that transformers lacks are marked (+).
 
     Args:
         image_size (`int` or `(height, width)`): pixels of a frame.
@@ -66,15 +66,15 @@ class VideoMAEConfig(PreTrainedConfig):
             classifier's norm whatever this says; the official code uses 1e-6 everywhere.
         qkv_bias (`bool`): whether queries and values have a bias (keys never have one). transformers 5 calls it
             `qv_bias`; both names are understood.
-        use_mean_pooling (`bool`): the classifier averages all tokens and norms the mean (`fc_norm`). Otherwise it norms
-            all tokens and takes the first, which is an ordinary patch: VideoMAE has no class token.
+        use_mean_pooling (`bool`): the classifier averages all tokens and norms the mean (`fc_norm`). Otherwise it
+            norms all tokens and takes the first, which is an ordinary patch: VideoMAE has no class token.
         classifier_dropout (`float`): (+) dropout before the classifier.
         classifier_init_scale (`float`): (+) factor on the initial classifier (official `init_scale`).
         decoder_hidden_size, decoder_num_hidden_layers, decoder_num_attention_heads, decoder_intermediate_size: the
             decoder of pre-training.
         norm_pix_loss (`bool`): whether the target of a patch has its mean and deviation removed, per channel.
-        image_mean, image_std (`float` or one per channel): (+) the statistics that `pixel_values` were normalised with,
-            for intensities in [0, 1]. uint8 input is normalised with them inside the model.
+        image_mean, image_std (`float` or one per channel): (+) the statistics that `pixel_values` were normalised
+            with, for intensities in [0, 1]. uint8 input is normalised with them inside the model.
         position_grid (`(t, h, w)`, *optional*): (+) grid of the checkpoint whose position table is interpolated to
             this network's grid. `None`: the official table of this grid, which for a longer clip is simply longer.
 

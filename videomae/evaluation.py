@@ -100,7 +100,7 @@ def model_labels(names: Sequence[str], config) -> list[int]:
     shown = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
     known = ", ".join(map(repr, list(label2id)[:5])) + (" …" if len(label2id) > 5 else "")
     raise ValueError(
-        f"the data has {len(unknown)} of {len(names)} classes that the model does not know: {shown}. It knows {known}. "
+        f"{len(unknown)} of the data's {len(names)} classes are not the model's: {shown}. It knows {known}. "
         "Rename the class folders, or give the model its names (`id2label`)."
     )
 

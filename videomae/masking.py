@@ -107,8 +107,8 @@ def positions_from_mask(
         visible (B, Nv) and decoded (B, Nd) positions, int64, ascending.
 
     Raises:
-        ValueError: shape other than (B, N), rows with unequal counts, nothing visible, nothing hidden, nothing decoded,
-            or nothing that is both hidden and decoded.
+        ValueError: shape other than (B, N), rows with unequal counts, nothing visible, nothing hidden, nothing
+            decoded, or nothing that is both hidden and decoded.
     """
     masked = _checked_mask("bool_masked_pos", bool_masked_pos, num_patches)
     decoded = masked if bool_decoded_pos is None else _checked_mask("bool_decoded_pos", bool_decoded_pos, num_patches)

@@ -37,8 +37,8 @@ from .masking import positions_from_mask
 
 logger = logging.get_logger(__name__)
 
-# Files store the attention biases as q_bias and v_bias (the official layout, transformers <= 4 and >= 5.18). Our classes
-# get that renaming only by asking for it; without it every bias would load as fresh, with no more than a report.
+# Files store the attention biases as q_bias and v_bias (the official layout, transformers <= 4 and >= 5.18). Our
+# classes get that renaming only by asking for it; without it every bias would load as fresh, with just a report.
 register_checkpoint_conversion_mapping(
     "videomae",
     [
@@ -149,7 +149,7 @@ def reconstruction_targets(
 ) -> torch.Tensor:
     """What the decoder should say: (B, n, P), float32, pixel-major with the channel fastest.
 
-    With `norm_pix_loss` each channel of a patch has its mean removed and is divided by its deviation (unbiased, + 1e-6).
+    With `norm_pix_loss` each channel of a patch loses its mean and is divided by its deviation (unbiased, + 1e-6).
     """
     patches = intensities(cut_patches(pixel_values, config, positions), config)
     patches = patches.movedim(3, -1).flatten(2, 4)  # (B, n, pixels of the patch, C)
@@ -615,19 +615,20 @@ class VideoMAEForPreTraining(VideoMAEPreTrainedModel):
         **kwargs: Unpack[TransformersKwargs],
     ) -> VideoMAEForPreTrainingOutput:
         """
-        The mask comes in exactly one of two forms: flags, which are checked, or positions, which are not and which cost
-        no synchronisation with the host.
+        The mask comes in exactly one of two forms: flags, which are checked, or positions, which are not and which
+        cost no synchronisation with the host.
 
         Args:
             pixel_values: (B, T, C, H, W), normalised with `config.image_mean/std`, or uint8.
             bool_masked_pos: (B, N), True where the encoder does not look; the same count in every row.
-            bool_decoded_pos: (B, N), True where the decoder gets a mask token (VideoMAE V2). Default: `bool_masked_pos`.
+            bool_decoded_pos: (B, N), True where the decoder gets a mask token (VideoMAE V2). Default:
+                `bool_masked_pos`.
             visible_positions: (B, Nv), int64, ascending: the patches that the encoder sees.
             decoded_positions: (B, Nd), int64, ascending: the patches that the decoder reconstructs.
             output_attentions, output_hidden_states: return those of the encoder.
 
         Returns:
-            `loss` over the patches that are decoded and not visible, `logits` (B, Nd, P) in the order of the positions.
+            `loss` over the patches that are decoded and not visible; `logits` (B, Nd, P), in ascending positions.
 
         Raises:
             ValueError: wrong shapes, an impossible mask, or not exactly one form of it.
@@ -737,7 +738,7 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
 
     @classmethod
     def _overrides(cls, source, kwargs) -> dict:
-        # The authors fine-tune a pre-trained encoder with mean pooling. The `use_mean_pooling: false` of a pre-training
+        # The authors fine-tune a pre-trained encoder with mean pooling. The `use_mean_pooling: false` of its
         # configuration only says that the autoencoder norms its tokens.
         config = kwargs.get("config") or _stored_config(source, kwargs)
         pretrained = "VideoMAEForPreTraining" in (getattr(config, "architectures", None) or ())

@@ -1,9 +1,10 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Pictures: what an autoencoder makes of a masked clip, and the curves of a training.
 
-A network with `norm_pix_loss` predicts patches without their mean and deviation, so a picture needs both from somewhere.
-Two reconstructions are drawn. `honest` estimates them from the visible patches alone. `with_hidden_statistics` takes
-those of the hidden patches themselves, as the usual picture does; it looks right even for an untrained network.
+A network with `norm_pix_loss` predicts patches without their mean and deviation, so a picture needs both from
+somewhere. Two reconstructions are drawn. `honest` estimates them from the visible patches alone.
+`with_hidden_statistics` takes those of the hidden patches themselves, as the usual picture does; it looks right even
+for an untrained network.
 
 Shapes: T frames of C channels, H × W pixels; N patches of P values.
 """
@@ -114,7 +115,7 @@ def _psnr(predicted, truth):
     return (-10 * error.clamp_min(1e-10).log10()).item()
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------------
 
 
 def save_strip(reconstruction: Reconstruction, path: str | Path, *, num_columns: int = 8, title: str = "") -> Path:
@@ -158,9 +159,14 @@ def save_gif(reconstruction: Reconstruction, path: str | Path, *, fps: float = 8
 
 
 def save_curves(
-    curves: Mapping[str, Sequence[tuple[float, float]]], path: str | Path, *, x_label: str, y_label: str, title: str = ""
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    path: str | Path,
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
 ) -> Path:
-    """A png of one or more curves, name -> points (x, y). Line styles tell them apart without colour. Returns `path`."""
+    """A png of curves, name -> points (x, y); line styles tell them apart without colour. Returns `path`."""
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axis = figure.subplots()
     styles = ("-", "--", "-.", ":")
