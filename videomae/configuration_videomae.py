@@ -1,5 +1,5 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""`VideoMAEConfig`: every number of the architecture, and what follows from them (grid, patch counts), derived once."""
+"""`VideoMAEConfig`: every number of the architecture, and what follows from them (grid, patch counts), once."""
 
 import math
 

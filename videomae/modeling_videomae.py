@@ -64,7 +64,7 @@ class VideoMAEForPreTrainingOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
-# --- Positions --------------------------------------------------------------------------------------------------------
+# --- Positions -------------------------------------------------------------------------------------------------------
 
 
 def sinusoid_table(num_positions: int, width: int) -> torch.Tensor:

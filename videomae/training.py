@@ -73,7 +73,7 @@ def parameter_groups(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        free = parameter.ndim <= 1 or name.endswith(".bias") or name.split(".")[-1] == "mask_token"
+        free = parameter.ndim <= 1 or name.endswith(".bias")
         scale = 1.0
         if layer_decay is not None:
             scale = layer_scale(name, num_layers=model.config.num_hidden_layers, layer_decay=layer_decay)
