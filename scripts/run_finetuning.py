@@ -27,6 +27,7 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
+from videomae.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     from transformers import set_seed
 
     from videomae import data
-    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, write_metrics
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
@@ -131,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     trainer.save_model()
     trainer.save_state()
     if trainer.is_world_process_zero():
-        write_metrics(training.output_dir, metrics | {"bad_videos": train_clips.bad_videos})
+        write_json(Path(training.output_dir) / "metrics.json", metrics | {"bad_videos": train_clips.bad_videos})
     return 0
 
 

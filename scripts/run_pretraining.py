@@ -17,6 +17,7 @@ Leaves model, processor, metrics.json and trainer_state.json (the loss curve) in
 
 import sys
 from functools import partial
+from pathlib import Path
 
 from videomae import cli
 from videomae.arguments import (
@@ -26,6 +27,7 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
+from videomae.files import write_json
 
 
 def build_model(arguments: PretrainingModelArguments):
@@ -61,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     from transformers import set_seed
 
     from videomae.data import PretrainingCollator, PretrainingDataset, load_training_videos, make_processor
-    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, write_metrics
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
@@ -95,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     trainer.save_model()
     trainer.save_state()
     if trainer.is_world_process_zero():
-        write_metrics(training.output_dir, metrics | {"bad_videos": train_clips.bad_videos})
+        write_json(Path(training.output_dir) / "metrics.json", metrics | {"bad_videos": train_clips.bad_videos})
     return 0
 
 

@@ -325,6 +325,7 @@ def test_clips_are_equal_on_any_number_of_workers_and_in_later_epochs(request, k
     assert not equal(epochs[0][0], epochs[1][0])
 
 
+@pytest.mark.slow  # the worker imports everything anew
 def test_a_data_set_can_be_sent_to_a_worker_that_does_not_fork(pretraining):
     dataset = pretraining()
     dataset.set_epoch(2)

@@ -20,7 +20,6 @@ from videomae.training import (
     cosine_schedule,
     layer_scale,
     parameter_groups,
-    write_metrics,
 )
 
 
@@ -353,9 +352,3 @@ def test_class_weights_that_do_not_fit_the_classes_raise(tiny_config, arguments,
     model = VideoMAEForVideoClassification(tiny_config())
     with pytest.raises(ValueError, match="wanted 7 numbers of 0 or more"):
         VideoMAETrainer(model, arguments(class_weights=weights))
-
-
-def test_metrics_are_written_whole_into_a_new_folder(tmp_path):
-    path = write_metrics(tmp_path / "new", {"loss": 0.5})
-    assert path == tmp_path / "new" / "metrics.json" and json.loads(path.read_text()) == {"loss": 0.5}
-    assert [entry.name for entry in path.parent.iterdir()] == ["metrics.json"]

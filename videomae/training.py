@@ -5,11 +5,8 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -73,7 +70,7 @@ def parameter_groups(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        free = parameter.ndim <= 1 or name.endswith(".bias")
+        free = parameter.ndim <= 1 or name.endswith(".bias") or name.split(".")[-1] == "mask_token"
         scale = 1.0
         if layer_decay is not None:
             scale = layer_scale(name, num_layers=model.config.num_hidden_layers, layer_decay=layer_decay)
@@ -282,12 +279,3 @@ def _accept_stored_names(module, state_dict, prefix, *_):
     for stored, own in (("q_bias", "query.bias"), ("v_bias", "value.bias")):
         if prefix + stored in state_dict:
             state_dict[prefix + own] = state_dict.pop(prefix + stored)
-
-
-def write_metrics(output_dir: str | os.PathLike, metrics: dict) -> Path:
-    """Write `metrics.json`, whole or not at all."""
-    path = Path(output_dir) / "metrics.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".json.partial")
-    temporary.write_text(json.dumps(metrics, indent=2) + "\n")
-    return temporary.replace(path)
