@@ -78,8 +78,12 @@ def with_classes(model, class_names: list[str]):
 
 
 def accuracy(prediction) -> dict[str, float]:
-    """Share of clips whose best score is their label's."""
-    return {"accuracy": float((prediction.predictions.argmax(axis=-1) == prediction.label_ids).mean())}
+    """Accuracies in percent; one clip is one video here."""
+    import torch
+
+    from videomae.evaluation import accuracy_metrics
+
+    return accuracy_metrics(torch.from_numpy(prediction.predictions), prediction.label_ids)
 
 
 def main(argv: list[str] | None = None) -> int:

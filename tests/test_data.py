@@ -476,8 +476,12 @@ def test_the_processor_fits_the_model(tiny_config):
     assert list(processor.image_mean) == [0.1, 0.2, 0.3]
 
 
-def test_a_checkpoint_s_processor_keeps_its_sampling(tiny_config, tmp_path):
-    make_processor(tiny_config(), frame_stride=5, sampling="uniform").save_pretrained(tmp_path)
-    processor = make_processor(tiny_config(num_frames=8), tmp_path)
+def test_a_checkpoint_s_processor_keeps_its_sampling_and_statistics(tiny_config, tmp_path):
+    stored = make_processor(tiny_config(image_mean=[0.4] * 3, image_std=0.2), frame_stride=5, sampling="uniform")
+    stored.save_pretrained(tmp_path)
+    config = tiny_config(num_frames=8)
+    processor = make_processor(config, tmp_path)
     assert (processor.num_frames, processor.frame_stride, processor.sampling) == (8, 5, "uniform")
+    assert list(config.image_mean) == list(processor.image_mean) == [0.4] * 3
+    assert config.image_std == processor.image_std == 0.2
     assert make_processor(tiny_config(), tmp_path, frame_stride=2).frame_stride == 2

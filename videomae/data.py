@@ -289,23 +289,18 @@ def make_processor(
     frame_stride: int | None = None,
     sampling: str | None = None,
 ) -> VideoMAEVideoProcessor:
-    """The processor that gives a model of `config` its clips.
+    """The processor that gives a model of `config` its clips, with the configuration's frame count and size.
 
-    Frame count, size and statistics are the configuration's; stride and sampling are the given ones, or else those of
-    the checkpoint's processor, or else the paper's (4, "dense").
+    Stride and sampling are the given ones, or else those of the checkpoint's processor, or else the paper's (4,
+    "dense"). The statistics are the checkpoint's processor's, and `config` takes them over: its weights were trained
+    with them, also where an old config.json says nothing about them.
     """
-    height, width = config.frame_size
-    fields = {
-        "num_frames": config.num_frames,
-        "size": {"shortest_edge": min(height, width)},
-        "crop_size": {"height": height, "width": width},
-        "image_mean": config.image_mean,
-        "image_std": config.image_std,
-    }
-    fields |= {name: value for name, value in (("frame_stride", frame_stride), ("sampling", sampling)) if value}
-    if checkpoint is None:
-        return VideoMAEVideoProcessor(**fields)
-    return VideoMAEVideoProcessor.from_pretrained(checkpoint, **fields)
+    settings = {name: value for name, value in (("frame_stride", frame_stride), ("sampling", sampling)) if value}
+    if checkpoint is not None:
+        stored = VideoMAEVideoProcessor.from_pretrained(checkpoint)
+        settings = {"frame_stride": stored.frame_stride, "sampling": stored.sampling} | settings
+        config.image_mean, config.image_std = stored.image_mean, stored.image_std
+    return VideoMAEVideoProcessor.for_model(config, **settings)
 
 
 # ---- one clip a row ----

@@ -1,0 +1,233 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""The two training programs, from the command line to the folder that they leave."""
+
+import json
+
+import pytest
+import torch
+
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli
+from videomae.scripts import run_finetuning, run_pretraining
+
+TINY = (
+    "--image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 --num_attention_heads 3 "
+    "--intermediate_size 20"
+).split()
+TINY_DECODER = (
+    "--decoder_hidden_size 10 --decoder_num_hidden_layers 1 --decoder_num_attention_heads 5 "
+    "--decoder_intermediate_size 14 --mask_ratio 0.75"
+).split()
+SHORT = (
+    "--num_train_epochs 2 --warmup_epochs 1 --per_device_train_batch_size 2 --logging_steps 1 --save_strategy no "
+    "--dataloader_num_workers 0 --use_cpu --disable_tqdm true"
+).split()
+
+
+@pytest.fixture
+def videos(tiny_clip):
+    """Six training and three validation videos of three classes."""
+    for split, numbers in (("train", range(2)), ("val", range(1))):
+        for number in numbers:
+            for name in ("jump", "run", "swim"):
+                clip = tiny_clip(f"videos/{split}/{name}/{number}.mp4", num_frames=20 + number)
+    return clip.parents[2]
+
+
+@pytest.fixture
+def pretrain(videos, tmp_path):
+    """`pretrain(*argv) -> Path`: what the program leaves."""
+
+    def run(*argv, model=("--model", "small", *TINY, *TINY_DECODER), name="pretrained", data=None):
+        output = tmp_path / name
+        base = ["--data", str(data or videos), "--output_dir", str(output), "--frame_stride", "3"]
+        assert run_pretraining.main([*base, *SHORT, *model, *argv]) == 0
+        return output
+
+    return run
+
+
+@pytest.fixture
+def finetune(videos, tmp_path):
+    def run(*argv, name="finetuned", data=None):
+        output = tmp_path / name
+        assert run_finetuning.main(["--data", str(data or videos), "--output_dir", str(output), *SHORT, *argv]) == 0
+        return output
+
+    return run
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def losses_of(folder):
+    return [
+        line["loss"]
+        for line in json.loads((folder / "trainer_state.json").read_text())["log_history"]
+        if "loss" in line
+    ]
+
+
+def test_pre_training_leaves_a_model_its_processor_metrics_and_curve(pretrain):
+    folder = pretrain()
+    model = VideoMAEForPreTraining.from_pretrained(folder)
+    processor = VideoMAEVideoProcessor.from_pretrained(folder)
+    assert model.config.grid == (2, 3, 4) and model.config.decoder_hidden_size == 10
+    assert (processor.num_frames, processor.frame_stride, processor.crop_size.width) == (4, 3, 32)
+    metrics = metrics_of(folder)
+    assert metrics["bad_videos"] == [] and metrics["epoch"] == 2 and 0 < metrics["eval_loss"] < 10
+    assert len(losses_of(folder)) == 6
+
+
+def test_pre_training_twice_gives_the_same_weights(pretrain):
+    first, second = (VideoMAEForPreTraining.from_pretrained(pretrain(name=name)).state_dict() for name in "ab")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_pre_training_goes_on_from_a_checkpoint_with_its_sampling(pretrain):
+    first = pretrain("--num_train_epochs", "1")
+    second = pretrain(
+        "--frame_stride",
+        "2",
+        "--learning_rate",
+        "1e-9",
+        model=("--model", str(first), *TINY_DECODER[-2:]),
+        name="second",
+    )
+    before, after = (VideoMAEForPreTraining.from_pretrained(folder).state_dict() for folder in (first, second))
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    assert VideoMAEVideoProcessor.from_pretrained(second).frame_stride == 2
+
+
+def test_v2_s_decoder_masks_train(pretrain):
+    square = ["--image_size", "32", "--decoder_mask_ratio", "0.5", "--mask", "random"]
+    assert len(losses_of(pretrain(*square))) == 6
+
+
+def test_unlabelled_videos_and_no_validation_are_enough(pretrain, videos):
+    metrics = metrics_of(pretrain(data=videos / "train" / "run", model=("--model", "small", *TINY, *TINY_DECODER)))
+    assert "eval_loss" not in metrics
+
+
+def test_a_resumed_program_ends_with_the_same_weights(pretrain):
+    keep = ("--save_strategy", "steps", "--save_steps", "1", "--save_total_limit", "9")
+    whole = pretrain(*keep, name="whole")
+    resumed = pretrain(*keep, "--resume_from_checkpoint", str(whole / "checkpoint-2"), name="resumed")
+    first, second = (VideoMAEForPreTraining.from_pretrained(folder).state_dict() for folder in (whole, resumed))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_fine_tuning_takes_over_the_encoder_and_writes_the_classes(pretrain, finetune):
+    pretrained = pretrain()
+    folder = finetune("--model", str(pretrained), "--learning_rate", "1e-9")
+    model = VideoMAEForVideoClassification.from_pretrained(folder)
+    assert model.config.id2label == {0: "jump", 1: "run", 2: "swim"}
+    assert model.config.label2id == {"jump": 0, "run": 1, "swim": 2}
+    assert model.config.use_mean_pooling and model.config.drop_path_rate == 0.1
+    name = "encoder.layer.1.attention.attention.value.weight"
+    before = VideoMAEForPreTraining.from_pretrained(pretrained).videomae.get_parameter(name)
+    torch.testing.assert_close(model.videomae.get_parameter(name), before, rtol=0, atol=1e-6)
+    assert VideoMAEVideoProcessor.from_pretrained(folder).frame_stride == 3
+    metrics = metrics_of(folder)
+    assert metrics["eval_num_videos"] == 3 and 0 <= metrics["eval_top1"] <= 100
+    assert "eval_top1" in (folder / "trainer_state.json").read_text()
+
+
+def test_from_scratch_takes_only_the_architecture(pretrain, finetune):
+    pretrained = pretrain()
+    folder = finetune("--model", str(pretrained), "--from_scratch", "--learning_rate", "1e-9")
+    name = "encoder.layer.1.attention.attention.value.weight"
+    before = VideoMAEForPreTraining.from_pretrained(pretrained).videomae.get_parameter(name)
+    after = VideoMAEForVideoClassification.from_pretrained(folder).videomae.get_parameter(name)
+    assert after.shape == before.shape and not torch.allclose(before, after, atol=1e-3)
+
+
+def test_a_classifier_gets_other_classes_and_keeps_its_body(finetune, videos):
+    first = finetune("--model", "small", *TINY, "--data", str(videos / "train"), "--eval_strategy", "no")
+    (videos / "val" / "run").rename(videos / "val" / "walk")
+    second = finetune(
+        "--model",
+        str(first),
+        "--data",
+        str(videos / "val"),
+        "--learning_rate",
+        "1e-9",
+        "--eval_strategy",
+        "no",
+        name="second",
+    )
+    before, after = (VideoMAEForVideoClassification.from_pretrained(folder) for folder in (first, second))
+    assert list(after.config.id2label.values()) == ["jump", "swim", "walk"]
+    torch.testing.assert_close(after.fc_norm.weight, before.fc_norm.weight, rtol=0, atol=1e-6)
+
+
+def test_class_names_from_a_file_name_integer_labels(finetune, videos, tmp_path):
+    (tmp_path / "names.txt").write_text("jump\nrun\nswim\nwalk\n")
+    (videos / "train.csv").write_text("train/run/0.mp4 1\ntrain/swim/1.mp4 2\n")
+    folder = finetune(
+        *("--model", "small", *TINY, "--class_names", str(tmp_path / "names.txt"), "--eval_strategy", "no"),
+        data=videos / "train.csv",
+    )
+    assert json.loads((folder / "config.json").read_text())["id2label"]["3"] == "walk"
+
+
+def test_missing_validation_videos_are_told_and_do_not_stop_the_run(finetune, videos, caplog):
+    folder = finetune("--model", "small", *TINY, data=videos / "train")
+    assert "no validation videos" in caplog.text and "eval_top1" not in metrics_of(folder)
+
+
+def test_skipped_videos_are_written_down(pretrain, videos):
+    bad = videos / "train" / "run" / "0.mp4"
+    bad.write_text("this is no video")
+    metrics = metrics_of(pretrain("--on_bad_video", "skip"))
+    assert metrics["bad_videos"] == [str(bad)]
+
+
+# ---- bad input: one clear error, exit code 2 ----
+
+
+@pytest.mark.parametrize("program", [run_pretraining, run_finetuning])
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "required: --data, --output_dir"),
+        (["--data", "x", "--output_dir", "run", "--mask_ratioo", "1"], "unknown argument: --mask_ratioo"),
+        (["--data", "nowhere", "--output_dir", "run"], "nowhere: no such folder or list"),
+        (["--data", "x", "--output_dir", "run", "--layer_decay", "7"], "--layer_decay is 7.0"),
+        (
+            ["--data", "x", "--output_dir", "run", "--warmup_epochs", "50", "--num_train_epochs", "9"],
+            "warmup_epochs 50",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_error_with_exit_code_2(program, argv, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(program.main, argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no video", None], ids=["empty", "text", "truncated"])
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_bad_video_is_one_error_with_exit_code_2(videos, tmp_path, capsys, content, workers):
+    bad = videos / "train" / "run" / "0.mp4"
+    bad.write_bytes(bad.read_bytes()[:400] if content is None else content)
+    argv = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), *SHORT, *TINY, *TINY_DECODER]
+    assert cli.run(run_pretraining.main, [*argv, "--dataloader_num_workers", workers]) == 2
+    error = capsys.readouterr().err
+    assert f"error: {bad}: " in error and "Traceback" not in error
+
+
+def test_unlabelled_videos_cannot_be_fine_tuned(videos, tmp_path, capsys):
+    argv = ["--data", str(videos / "train" / "run"), "--output_dir", str(tmp_path / "run"), *SHORT, *TINY]
+    assert cli.run(run_finetuning.main, argv) == 2
+    assert "error: the videos have no labels" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_model_is_one_error(videos, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "vit", "architectures": ["ViTModel"]}')
+    argv = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), *SHORT, "--model", str(other)]
+    assert cli.run(run_pretraining.main, argv) == 2
+    assert "'vit' model, wanted 'videomae'" in capsys.readouterr().err
