@@ -355,3 +355,17 @@ def test_the_image_processor_takes_lists_of_frames(processor):
     settings = {"size": processor.size, "crop_size": processor.crop_size}
     values = pixel_values(VideoMAEImageProcessor(**settings), list(noise()))
     assert torch.equal(values, pixel_values(processor, noise()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 48), (90, 40), (40, 90), (37, 61)])
+def test_a_window_that_is_not_square_is_covered_by_any_video(height, width):
+    """A portrait video is enlarged until a landscape window fits: no black bars, also in the test views."""
+    processor = VideoMAEVideoProcessor(
+        size={"shortest_edge": 24}, crop_size={"height": 24, "width": 32}, num_frames=4, frame_stride=1
+    )
+    clip = torch.full((4, 3, height, width), 200, dtype=torch.uint8)
+    assert processor.resize_and_crop(clip).shape == (4, 3, 24, 32)
+    assert (processor.resize_and_crop(clip) == 200).all()
+    assert (processor.views(clip, 2, 3) == 200).all()
+    pixels = processor(clip, do_normalize=False, return_tensors="pt")["pixel_values"]
+    torch.testing.assert_close(pixels, torch.full((1, 4, 3, 24, 32), 200 / 255))

@@ -6,6 +6,7 @@ One resize serves everything here (antialiased bilinear on uint8), so that train
 same pixels.
 """
 
+import math
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -212,7 +213,10 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         return [frames[..., top : top + height, left : left + width] for top, left in corners]
 
     def _resize_clip(self, clip: torch.Tensor) -> torch.Tensor:
-        return self.resize(clip, size=self.size, resample=self.resample) if self.do_resize else clip
+        if not self.do_resize:
+            return clip
+        size = _covering(self.size, self.crop_size, clip) if self.do_center_crop else self.size
+        return self.resize(clip, size=size, resample=self.resample)
 
     # -- the steps of BaseVideoProcessor.preprocess --
 
@@ -266,7 +270,8 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         clips = []
         for clip in videos:
             if do_resize:
-                clip = self.resize(clip, size=size, resample=resample)
+                covering = _covering(size, crop_size, clip) if do_center_crop else size
+                clip = self.resize(clip, size=covering, resample=resample)
             if do_center_crop:
                 clip = self.center_crop(clip, crop_size)
             clip = clip.contiguous()  # from here on the layout that models expect
@@ -284,6 +289,18 @@ class VideoMAEImageProcessor(StockImageProcessor):
 
     image_mean = IMAGENET_DEFAULT_MEAN
     image_std = IMAGENET_DEFAULT_STD
+
+
+def _covering(size: SizeDict, crop_size: SizeDict, clip: torch.Tensor) -> SizeDict:
+    """`size`, or for a window that is not square the shortest edge at which the clip covers it.
+
+    A window of 224x320 cut from a portrait video would otherwise be filled up with black.
+    """
+    if not size.shortest_edge or crop_size.height == crop_size.width:
+        return size
+    height, width = clip.shape[-2:]
+    needed = math.ceil(max(crop_size.height / height, crop_size.width / width) * min(height, width))
+    return SizeDict(shortest_edge=max(size.shortest_edge, needed))
 
 
 def _is_file(video) -> bool:
