@@ -207,8 +207,11 @@ def test_wrong_usage_is_one_error_with_exit_code_2(program, argv, message, capsy
     assert error.startswith("error: ") and message in error and "Traceback" not in error
 
 
-@pytest.mark.parametrize("content", [b"", b"this is no video", None], ids=["empty", "text", "truncated"])
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize(
+    ("content", "workers"),
+    [(b"", "0"), (b"this is no video", "0"), (None, "0"), (None, "1")],
+    ids=["empty", "text", "truncated", "truncated, in a worker"],
+)
 def test_a_bad_video_is_one_error_with_exit_code_2(videos, tmp_path, capsys, content, workers):
     bad = videos / "train" / "run" / "0.mp4"
     bad.write_bytes(bad.read_bytes()[:400] if content is None else content)

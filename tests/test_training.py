@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerState
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAETrainer
 from videomae.conversion import convert_checkpoint
@@ -15,6 +16,7 @@ from videomae.data import ClassificationCollator, PretrainingCollator, sample_ge
 from videomae.masking import tube_mask
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (
+    EpochCallback,
     EpochSampler,
     VideoMAETrainingArguments,
     cosine_schedule,
@@ -191,6 +193,14 @@ def test_the_sampler_passes_the_epoch_on_to_the_data_set(tiny_config):
     clips = Clips(tiny_config(), 5)
     EpochSampler(clips, total_batch=2, seed=0).set_epoch(3)
     assert clips.epoch == 3
+
+
+@pytest.mark.parametrize(("step", "epoch"), [(0, 0), (1, 0), (2, 1), (5, 2)])
+def test_the_epoch_is_told_where_accelerate_forgets_it(tiny_config, step, epoch):
+    clips = Clips(tiny_config(), 5)
+    sampler = EpochSampler(clips, total_batch=2, seed=0)
+    EpochCallback(sampler).on_epoch_begin(None, TrainerState(global_step=step), None)
+    assert (sampler.epoch, clips.epoch) == (epoch, epoch)
 
 
 def test_fewer_samples_than_a_step_needs_raise_with_both_numbers():
