@@ -236,7 +236,8 @@ def test_unlabelled_videos_cannot_be_classified(folder):
 def test_validation_videos_come_from_their_own_source_or_the_split(folder, tmp_path):
     root = folder("train/a/1.mp4", "train/b/2.mp4", "val/b/3.mp4", "other/b/4.mp4")
     assert rows(load_training_videos(root)[1]) == [("val/b/3.mp4", "b")]
-    assert rows(load_training_videos(root / "train", root / "other")[1]) == [("other/b/4.mp4", "b")]
+    train, validation = load_training_videos(root / "train", root / "other")
+    assert rows(validation) == [("other/b/4.mp4", "b")] and validation.features == train.features
     assert load_training_videos(root / "train")[1] is None
 
 

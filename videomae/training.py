@@ -172,7 +172,7 @@ class EpochSampler(torch.utils.data.Sampler):
 class EpochCallback(TrainerCallback):
     """Tells the sampler which epoch begins.
 
-    accelerate's loaders do so only without DDP (the data set) and not after a resume in the middle of an epoch.
+    accelerate's loaders do so, except with several processes after a resume in the middle of an epoch.
     """
 
     def __init__(self, sampler: EpochSampler):
