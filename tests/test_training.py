@@ -129,6 +129,7 @@ def test_every_trained_parameter_is_in_one_group_and_only_matrices_decay(tiny_co
     placed = {names[parameter]: group for group in groups for parameter in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(placed)
     assert set(placed) == set(names.values()) - {"encoder_to_decoder.weight"}
+    assert groups[0]["lr"] == pytest.approx(0.2)  # the one that the Trainer logs
     free = {name for name in placed if name == "mask_token" or "bias" in name or "norm" in name}
     for name, group in placed.items():
         scale = 1 if layer_decay is None else layer_scale(name, num_layers=2, layer_decay=layer_decay)

@@ -64,7 +64,8 @@ def parameter_groups(
 ) -> list[dict]:
     """Optimiser groups: one for each learning rate, with and without weight decay.
 
-    Biases, norms (all that is 1-D) and the mask token are not decayed. Frozen parameters are left out.
+    Biases, norms (all that is 1-D) and the mask token are not decayed. Frozen parameters are left out. The group with
+    the highest rate comes first: the Trainer logs the rate of the first one.
     """
     groups = {}
     for name, parameter in model.named_parameters():
@@ -76,7 +77,7 @@ def parameter_groups(
             scale = layer_scale(name, num_layers=model.config.num_hidden_layers, layer_decay=layer_decay)
         group = {"lr": learning_rate * scale, "weight_decay": 0.0 if free else weight_decay, "params": []}
         groups.setdefault((scale, free), group)["params"].append(parameter)
-    return list(groups.values())
+    return sorted(groups.values(), key=lambda group: group["lr"], reverse=True)
 
 
 # ---- arguments ----
