@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from videomae import __version__, cli
 
 OPTIONAL = {
@@ -40,7 +42,7 @@ class Finding:
         return f"{'ok    ' if self.ok else 'BROKEN'}  {self.name:<16} {self.value}{advice}"
 
 
-def check_package(requirement) -> Finding:
+def check_package(requirement: Requirement) -> Finding:
     """Is the required package there, in a supported version, and can it be imported?"""
     wanted = str(requirement.specifier)
     advice = f'pip install "{requirement.name}{wanted}"'
@@ -57,8 +59,7 @@ def check_package(requirement) -> Finding:
 
 
 def check_packages() -> Iterator[Finding]:
-    from packaging.requirements import Requirement
-
+    """What the installed videomae says that it needs, and what it can do without."""
     try:
         requirements = [Requirement(line) for line in metadata.requires("videomae")]
     except metadata.PackageNotFoundError:
@@ -97,16 +98,14 @@ def check_video() -> Finding:
         path = Path(folder) / "numbered.mp4"
         write_numbered_video(path, num_frames=30)
         found = [round((frame.float().mean().item() - 20) / 5) for frame in read_frames(path, wanted)]
-    value = f"FFmpeg {av.ffmpeg_version_info}: asked for frames {wanted}, read {found}"
-    return Finding("video", value, found == wanted, "" if found == wanted else "pip install --force-reinstall av")
+    return Finding("video", f"FFmpeg {av.ffmpeg_version_info}: wanted frames {wanted}, read {found}", found == wanted)
 
 
 def check_device(device: str, description: str) -> Finding:
     """Attention in bfloat16 on the device, forward and backward."""
     import torch
 
-    shape = (1, 2, 8, 16)  # batch, heads, tokens, width of a head
-    query = torch.rand(shape, device=device, dtype=torch.bfloat16, requires_grad=True)
+    query = torch.rand(1, 2, 8, 16, device=device, dtype=torch.bfloat16, requires_grad=True)
     torch.nn.functional.scaled_dot_product_attention(query, query, query).square().sum().backward()
     finite = bool(query.grad.isfinite().all())
     return Finding(device, f"{description}: attention in bfloat16 {'works' if finite else 'gives no numbers'}", finite)
@@ -133,20 +132,19 @@ def attempt(name: str, check, *arguments) -> Finding:
 
 
 def examine() -> Iterator[Finding]:
+    """Everything, as it is found."""
     yield Finding("videomae", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     packages = list(check_packages())
     yield from packages
     if all(finding.ok for finding in packages):  # without them the rest could only repeat the same complaint
         yield attempt("video", check_video)
-        for device, description in devices():
-            yield attempt(device, check_device, device, description)
+        yield from (attempt(device, check_device, device, description) for device, description in devices())
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     as_json = parser.parse_args(argv).json
-
     findings = []
     for finding in examine():
         findings.append(finding)
@@ -154,8 +152,7 @@ def main(argv: list[str] | None = None) -> int:
             print(finding, flush=True)  # at once: the imports take seconds
     broken = [finding.name for finding in findings if not finding.ok]
     if as_json:
-        report = {"videomae": __version__, "ok": not broken, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(report, indent=2))
+        print(json.dumps({"ok": not broken, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         print("\neverything needed works" if not broken else f"\nbroken: {', '.join(broken)}")
     return 1 if broken else 0
