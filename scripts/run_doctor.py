@@ -22,11 +22,6 @@ from packaging.requirements import Requirement
 
 from videomae import __version__, cli
 
-OPTIONAL = {
-    "torchcodec": "not needed: videos are read with PyAV",
-    "flash-attn": "not needed: torch's own attention is used",
-}
-
 
 @dataclass
 class Finding:
@@ -66,11 +61,11 @@ def check_packages() -> Iterator[Finding]:
         yield Finding("videomae", "runs from a folder that is not installed", False, "pip install -e .")
         return
     yield from (check_package(each) for each in requirements if each.marker is None)
-    for name, remark in OPTIONAL.items():
+    for name in ("torchcodec", "flash-attn"):  # PyAV reads the videos, and torch has attention of its own
         try:
             yield Finding(name, metadata.version(name))
         except metadata.PackageNotFoundError:
-            yield Finding(name, f"not installed ({remark})")
+            yield Finding(name, "not installed, not needed")
 
 
 def write_numbered_video(path: Path, num_frames: int) -> None:
