@@ -553,6 +553,19 @@ def test_key_biases_of_transformers_5_17_are_dropped(tiny_config, tmp_path):
     assert torch.equal(loaded(pixels).logits, model(pixels).logits)
 
 
+def test_the_weights_of_a_file_load_into_a_live_model(tiny_config, tmp_path):
+    """As transformers' Trainer resumes: `load_state_dict`, which knows nothing of the stored names."""
+    from safetensors.torch import load_file
+
+    model = VideoMAEForVideoClassification(tiny_config())
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    model.save_pretrained(tmp_path)
+    other = VideoMAEForVideoClassification(tiny_config())
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
+
+
 def test_saving_warns_of_what_plain_transformers_cannot_express(tiny_config):
     assert plain_transformers_differences(tiny_config(layer_norm_eps=1e-5)) == []
     differences = plain_transformers_differences(

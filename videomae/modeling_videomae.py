@@ -221,6 +221,7 @@ class VideoMAESelfAttention(nn.Module):
         for projection in (self.query, self.key, self.value):
             # Officially one fused (3D, D) matrix, whose xavier bound is √½ of that of three (D, D) ones.
             projection.xavier_gain = 0.5**0.5
+        self.register_load_state_dict_pre_hook(_accept_stored_names)
 
     def forward(self, hidden_states: torch.Tensor, output_attentions: bool = False):
         """(B, n, D) -> (B, n, D) and the weights (B, heads, n, n), which are None unless attention is eager."""
@@ -236,6 +237,14 @@ class VideoMAESelfAttention(nn.Module):
             self, query, key, value, None, dropout=dropout, scaling=self.scaling, is_causal=False
         )
         return context.flatten(-2), weights
+
+
+def _accept_stored_names(module, state_dict, prefix, *_):
+    """Rename a file's attention biases to ours in `load_state_dict` too: transformers' Trainer resumes through it, and
+    would keep whatever biases the model has, under no more than a warning."""
+    for stored, own in (("q_bias", "query.bias"), ("v_bias", "value.bias")):
+        if prefix + stored in state_dict:
+            state_dict[prefix + own] = state_dict.pop(prefix + stored)
 
 
 class VideoMAEOutput(nn.Module):

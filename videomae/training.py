@@ -14,7 +14,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .arguments import OptimizationArguments, flag
-from .modeling_videomae import VideoMAESelfAttention, classification_loss
+from .modeling_videomae import classification_loss
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
 
@@ -198,9 +198,6 @@ class VideoMAETrainer(Trainer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.can_return_loss = not self.label_names  # pre-training compares with the pixels: its loss needs no labels
-        for module in self.model.modules():
-            if isinstance(module, VideoMAESelfAttention):
-                module.register_load_state_dict_pre_hook(_accept_stored_names)
         self.label_smoother = None  # transformers' knows neither probabilities as labels nor class weights
         self.class_weights = None
         if self.args.class_weights is not None:
@@ -269,14 +266,3 @@ class VideoMAETrainer(Trainer):
             class_weights=self.class_weights,
         )
         return (loss, outputs) if return_outputs else loss
-
-
-def _accept_stored_names(module, state_dict, prefix, *_):
-    """Rename a checkpoint's attention biases to the module's, for `load_state_dict`.
-
-    `from_pretrained` does so itself; the Trainer, when it resumes or goes back to the best model, reads the file into
-    `load_state_dict`, and would go on with the biases that the model happens to have, under no more than a warning.
-    """
-    for stored, own in (("q_bias", "query.bias"), ("v_bias", "value.bias")):
-        if prefix + stored in state_dict:
-            state_dict[prefix + own] = state_dict.pop(prefix + stored)
