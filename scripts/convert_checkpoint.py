@@ -19,7 +19,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("source", type=Path, help=".pth or .safetensors file of the authors' code")
     parser.add_argument("destination", type=Path, help="folder to create")
     parser.add_argument("--num_frames", type=int, default=16, help="frames of a clip (default: 16)")
-    parser.add_argument("--image_size", type=int, default=224, help="side of a frame in pixels (default: 224)")
+    parser.add_argument(
+        "--image_size", type=int, nargs="+", default=[224], help="side of a frame, or height and width (default: 224)"
+    )
     parser.add_argument("--num_attention_heads", type=int, help="of the encoder, for unpublished widths")
     parser.add_argument("--decoder_num_attention_heads", type=int, help="of the decoder, for unpublished widths")
     parser.add_argument("--labels", type=Path, help="text file with the class names, one a line, in their order")
@@ -42,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.destination,
         num_attention_heads=arguments.num_attention_heads,
         decoder_num_attention_heads=arguments.decoder_num_attention_heads,
-        image_size=arguments.image_size,
+        image_size=arguments.image_size[0] if len(arguments.image_size) == 1 else arguments.image_size,
         num_frames=arguments.num_frames,
         id2label=labels,
     )

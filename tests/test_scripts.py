@@ -1,0 +1,198 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""The programs around a trained model, as they are called from the command line, and what bad input makes of them."""
+
+import json
+import shutil
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import BertConfig
+
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli
+from videomae.conversion import to_official
+from videomae.inference import load_checkpoint, predict
+
+NAMES = ["clap", "point", "wave"]
+
+
+def save(model, folder, **settings):
+    model.save_pretrained(folder)
+    VideoMAEVideoProcessor.for_model(model.config, **settings).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def classifier(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: i for i, name in enumerate(NAMES)}}
+    config = tiny_config(num_labels=3, classifier_init_scale=100.0, **labels)
+    return save(VideoMAEForVideoClassification(config), tmp_path / "classifier", frame_stride=2)
+
+
+@pytest.fixture
+def autoencoder(tiny_config, tmp_path):
+    return save(VideoMAEForPreTraining(tiny_config()), tmp_path / "autoencoder", frame_stride=2)
+
+
+@pytest.fixture
+def labelled(tiny_clip, tmp_path):
+    """Two videos of each class, in class folders."""
+    for number, name in enumerate(NAMES * 2):
+        tiny_clip(f"videos/{name}/{number}.mp4", num_frames=10 + 5 * number)
+    return tmp_path / "videos"
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(*arguments) -> (exit code, stdout, stderr)`; one line of error at most, and never a traceback."""
+
+    def call(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
+
+    return call
+
+
+def fails(result, *texts):
+    code, _, error = result
+    assert code == 2
+    lines = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, error
+    for text in texts:
+        assert text in error
+
+
+# --- what they do -----------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_reports_and_writes_the_metrics(run, classifier, labelled, tmp_path):
+    code, out, _ = run("evaluate", classifier, labelled, "--views", "2x3", "--output_dir", tmp_path / "out", "--json")
+    assert code == 0
+    metrics = json.loads(out)
+    assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["num_videos"], metrics["views"], metrics["split"]) == (6, "2x3", "train")
+    model, processor = load_checkpoint(classifier)
+    right = [
+        predict(model, processor, path, num_segments=2, num_crops=3, top_k=1)[0]["label"] == path.parent.name
+        for path in labelled.rglob("*.mp4")
+    ]
+    assert metrics["top1"] == pytest.approx(100 * sum(right) / 6)
+
+
+def test_evaluate_takes_the_test_split_and_matches_classes_by_name(run, classifier, labelled, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(labelled, tmp_path / "split" / split)
+    shutil.rmtree(tmp_path / "split" / "test" / "clap")
+    code, out, _ = run("evaluate", classifier, tmp_path / "split")
+    assert code == 0 and out.startswith("4 videos of test, 1x1 views each: top-1 ")
+    fails(run("evaluate", classifier, tmp_path / "split", "--split", "validation"), "no split 'validation'")
+    (labelled / "clap").rename(labelled / "jump")
+    fails(run("evaluate", classifier, labelled), "1 of the data's 3 classes are not the model's: 'jump'")
+
+
+def test_predict_takes_files_and_folders(run, classifier, labelled):
+    code, out, _ = run("predict", classifier, labelled, labelled / "wave" / "2.mp4", "--top_k", 2, "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == 7
+    assert rows[-1]["video"].endswith("2.mp4")
+    expected = predict(*load_checkpoint(classifier), rows[-1]["video"], top_k=2)
+    assert rows[-1]["labels"] == expected
+
+
+def test_predict_goes_on_after_a_bad_file_and_says_so(run, classifier, labelled, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    code, out, error = run("predict", classifier, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4")
+    assert code == 1
+    assert "bad.mp4" in error and "2.mp4: " in out
+
+
+def test_predict_reads_a_video_of_one_frame(run, classifier, tiny_clip):
+    code, out, _ = run("predict", classifier, tiny_clip(num_frames=1))
+    assert code == 0 and "%" in out
+
+
+def test_reconstruct_draws_and_measures(run, autoencoder, labelled, tmp_path):
+    code, out, _ = run(
+        "reconstruct", autoencoder, labelled / "wave" / "2.mp4", "--mask_ratio", 0.75, "--output_dir", tmp_path / "out"
+    )
+    assert code == 0 and "PSNR" in out
+    assert Image.open(tmp_path / "out" / "2.png").format == "PNG"
+    assert Image.open(tmp_path / "out" / "2.gif").n_frames == 4
+    assert {"psnr", "baseline_psnr"} <= set(json.loads((tmp_path / "out" / "2.json").read_text()))
+
+
+def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_path):
+    model, _ = load_checkpoint(classifier)
+    torch.save({"model": to_official(model)}, tmp_path / "official.pth")
+    (tmp_path / "labels.txt").write_text("\n".join(NAMES) + "\n")
+    code, out, _ = run(
+        *("convert", tmp_path / "official.pth", tmp_path / "converted", "--num_attention_heads", 3),
+        *("--num_frames", 4, "--image_size", 24, 32, "--labels", tmp_path / "labels.txt"),
+    )
+    assert code == 0 and "VideoMAEForVideoClassification, 12 wide, 2 layers, 4 frames of 24x32" in out
+    assert run("predict", tmp_path / "converted", labelled / "wave" / "2.mp4")[0] == 0
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def bad_video(kind, path, tiny_clip):
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is no video")
+    elif kind == "truncated":
+        content = tiny_clip("whole.mp4", num_frames=40).read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "audio only":
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("aac", rate=16_000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono")
+            frame.sample_rate = 16_000
+            container.mux([*stream.encode(frame), *stream.encode()])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "audio only"])
+def test_a_bad_video_is_named(run, classifier, autoencoder, labelled, tiny_clip, tmp_path, kind):
+    path = bad_video(kind, tmp_path / "bad.mp4", tiny_clip)
+    fails(run("predict", classifier, path), "bad.mp4")
+    fails(run("reconstruct", autoencoder, path, "--output_dir", tmp_path / "out"), "bad.mp4")
+    assert not (tmp_path / "out").exists()
+    if kind != "missing":
+        path.rename(labelled / "wave" / "bad.mp4")
+        fails(run("evaluate", classifier, labelled), "bad.mp4")
+
+
+def test_bad_data_is_told_before_the_model_is_loaded(run, classifier, labelled, tmp_path):
+    (labelled / "nothing").mkdir()
+    fails(run("evaluate", classifier, labelled), "nothing")
+    (tmp_path / "list.csv").write_text(f"{labelled / 'wave' / '2.mp4'},wave\n{tmp_path / 'gone.mp4'},clap\n")
+    fails(run("evaluate", classifier, tmp_path / "list.csv"), "gone.mp4")
+    fails(run("evaluate", classifier, tmp_path / "no such folder"), "no such folder")
+    fails(run("predict", classifier, tmp_path / "classifier"), "no videos in this folder")
+
+
+def test_a_checkpoint_of_another_kind_is_told(run, classifier, autoencoder, labelled, tmp_path):
+    video = labelled / "wave" / "2.mp4"
+    BertConfig().save_pretrained(tmp_path / "bert")
+    fails(run("predict", tmp_path / "bert", video), "'bert'", "'videomae'")
+    fails(run("predict", tmp_path / "gone", video), "gone: no such folder")
+    fails(run("predict", autoencoder, video), "holds a VideoMAEForPreTraining, wanted a VideoMAEForVideoClassification")
+    fails(run("evaluate", autoencoder, labelled), "wanted a VideoMAEForVideoClassification")
+    fails(run("reconstruct", classifier, video), "wanted a VideoMAEForPreTraining")
+    torch.save({"model": {"conv1.weight": torch.zeros(2, 2)}}, tmp_path / "resnet.pth")
+    fails(run("convert", tmp_path / "resnet.pth", tmp_path / "out"), "'conv1.weight' is not a weight of VideoMAE")
+
+
+def test_wrong_options_are_told(run, classifier, autoencoder, labelled):
+    video = labelled / "wave" / "2.mp4"
+    fails(run("predict", classifier, video, "--views", "5"), "wanted SEGMENTSxCROPS")
+    fails(run("predict", classifier, video, "--top_k", 0), "--top_k is 0")
+    fails(run("reconstruct", autoencoder, video, "--mask_ratio", 1.5), "1.5")
