@@ -91,8 +91,9 @@ def test_a_program_gets_the_arguments_after_its_verb_and_its_own_name(monkeypatc
     assert seen == [(["--json", "x"], "videomae doctor")]
 
 
-def test_a_reader_that_hangs_up_is_no_error():
-    code = "from videomae import cli; cli.sys.exit(cli.run(lambda argv: print('x' * 2**20)))"
+@pytest.mark.parametrize("length", [1, 2**20], ids=["still buffered", "being written"])
+def test_a_reader_that_hangs_up_is_no_error(length):
+    code = f"from videomae import cli; cli.sys.exit(cli.run(lambda argv: print('x' * {length})))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.wait(timeout=30) == cli.BROKEN_PIPE
