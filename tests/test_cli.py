@@ -1,6 +1,7 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """The `videomae` command: verbs, exit codes and error lines."""
 
+import os
 import re
 import subprocess
 import sys
@@ -94,7 +95,9 @@ def test_a_program_gets_the_arguments_after_its_verb_and_its_own_name(monkeypatc
 @pytest.mark.parametrize("length", [1, 2**20], ids=["still buffered", "being written"])
 def test_a_reader_that_hangs_up_is_no_error(length):
     code = f"from videomae import cli; cli.sys.exit(cli.run(lambda argv: print('x' * {length})))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], env=buffered, **pipes) as process:
         process.stdout.close()
         assert process.wait(timeout=30) == cli.BROKEN_PIPE
         assert process.stderr.read() == b""
