@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent
 
 REQUIRES = [
     "accelerate>=1.10",
-    "av>=17.1,<19",  # 19 has no `metadata_errors`, which video.py passes
+    "av>=17.1",
     "datasets>=4.8",
     "evaluate>=0.4.6",
     "huggingface_hub>=1.31",

@@ -67,7 +67,7 @@ def fails(result, *texts):
         assert text in error
 
 
-# --- what they do -----------------------------------------------------------------------------------------------------
+# --- what they do ----------------------------------------------------------------------------------------------------
 
 
 def test_evaluate_reports_and_writes_the_metrics(run, classifier, labelled, tmp_path):
@@ -139,7 +139,7 @@ def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_pat
     assert run("predict", tmp_path / "converted", labelled / "wave" / "2.mp4")[0] == 0
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input -------------------------------------------------------------------------------------------------------
 
 
 def bad_video(kind, path, tiny_clip):
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_another_kind_is_told(run, classifier, autoencoder, labe
     BertConfig().save_pretrained(tmp_path / "bert")
     fails(run("predict", tmp_path / "bert", video), "'bert'", "'videomae'")
     fails(run("predict", tmp_path / "gone", video), "gone: no such folder")
-    fails(run("predict", autoencoder, video), "holds a VideoMAEForPreTraining, wanted a VideoMAEForVideoClassification")
+    fails(run("predict", autoencoder, video), "holds a VideoMAEForPreTraining", "a VideoMAEForVideoClassification")
     fails(run("evaluate", autoencoder, labelled), "wanted a VideoMAEForVideoClassification")
     fails(run("reconstruct", classifier, video), "wanted a VideoMAEForPreTraining")
     torch.save({"model": {"conv1.weight": torch.zeros(2, 2)}}, tmp_path / "resnet.pth")

@@ -130,6 +130,10 @@ def _random_below(bound: int, generator: torch.Generator) -> int:
 # ---- reading them ----
 
 
+# Titles in an unknown encoding are no reason to refuse a video. PyAV 19 has no such option and reads them.
+_OPEN_OPTIONS = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 class VideoDecodeError(ValueError):
     """A video that can not be read, or not completely. `path` names it, `reason` says what is wrong."""
 
@@ -292,10 +296,10 @@ class VideoReader:
         self.close()
         if isinstance(self._source, (str, Path)):
             _check_file(self.path)
-            self._container = av.open(f"file:{self._source}", metadata_errors="ignore")
+            self._container = av.open(f"file:{self._source}", **_OPEN_OPTIONS)
         else:
             self._source.seek(0)
-            self._container = av.open(self._source, metadata_errors="ignore")
+            self._container = av.open(self._source, **_OPEN_OPTIONS)
         # cover pictures of audio files are video streams to FFmpeg
         streams = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not streams:
