@@ -362,6 +362,22 @@ def test_flips_can_be_switched_off(classification, monkeypatch):
     assert classification(train=False)[0]["pixel_values"].any()
 
 
+@pytest.mark.parametrize("kind", ["pretraining", "classification"])
+def test_another_crop_takes_the_place_of_the_paper_s(request, kind):
+    seen = []
+
+    def crop(clip, *, size, generator):
+        seen.append((tuple(clip.shape[-2:]), tuple(size), int(torch.randint(1000, (), generator=generator))))
+        return clip[..., : size[0], : size[1]]
+
+    arguments = {"train": True} if kind == "classification" else {}
+    dataset = request.getfixturevalue(kind)(crop=crop, **arguments)
+    assert dataset[0]["pixel_values"].shape == (4, 3, 24, 32)
+    dataset[0], dataset[1]
+    assert seen[0] == seen[1] and seen[0][:2] == ((48, 64), (24, 32))
+    assert seen[2][2] != seen[0][2]
+
+
 def test_uniform_sampling_comes_from_the_processor(videos, tiny_config, frame_numbers):
     processor = make_processor(tiny_config(), sampling="uniform")
     item = ClassificationDataset(videos, processor, train=False)[0]

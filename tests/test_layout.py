@@ -25,6 +25,18 @@ MAY_IMPORT = {
     "configuration_videomae": set(),
     "conversion": {"configuration_videomae", "files", "image_processing_videomae", "modeling_videomae"},
     "data": {"augmentation", "configuration_videomae", "image_processing_videomae", "masking", "video"},
+    "demo": {
+        "augmentation",
+        "configuration_videomae",
+        "data",
+        "evaluation",
+        "inference",
+        "masking",
+        "modeling_videomae",
+        "synthetic",
+        "training",
+        "visualization",
+    },
     "evaluation": {"files", "video"},
     "files": set(),
     "image_processing_videomae": {"configuration_videomae", "video"},
@@ -37,7 +49,8 @@ MAY_IMPORT = {
     "video": set(),
     "visualization": {"configuration_videomae", "files", "masking", "modeling_videomae"},
 }
-NOT_FOR_USERS = {"arguments", "cli", "files", "report"}  # the package's own machinery; no attributes of `videomae`
+# The package's own machinery; no attributes of `videomae`.
+NOT_FOR_USERS = {"arguments", "cli", "demo", "files", "report"}
 MOST_LINES_OF_A_SCRIPT = 150
 
 

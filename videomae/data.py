@@ -396,6 +396,7 @@ class PretrainingDataset(_VideoDataset):
         num_frames, frame_stride: frames of a clip, and from one to the next.
         mask: called with `generator=`, gives the bool (N,) that hides patches from the encoder.
         decoder_mask: the same for the patches that the decoder predicts (VideoMAE V2).
+        crop: called with a clip, `size=` and `generator=`, gives the clip of that size.
         seed: with the epoch and the row, all randomness.
         on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
         max_bad_share: share of the videos that may be skipped (at least one) before that is an error, too.
@@ -410,6 +411,7 @@ class PretrainingDataset(_VideoDataset):
         frame_stride: int,
         mask: Callable[..., Tensor],
         decoder_mask: Callable[..., Tensor] | None = None,
+        crop: Callable[..., Tensor] = multi_scale_crop,
         seed: int = 0,
         on_bad_video: str = "error",
         max_bad_share: float = 0.01,
@@ -420,12 +422,13 @@ class PretrainingDataset(_VideoDataset):
         self.frame_stride = frame_stride
         self.mask = mask
         self.decoder_mask = decoder_mask
+        self.crop = crop
 
     def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
         indices = pretraining_frame_indices(
             reader.num_frames, num_frames=self.num_frames, frame_stride=self.frame_stride, generator=generator
         )
-        clip = multi_scale_crop(reader.read(indices), size=self.size, generator=generator)
+        clip = self.crop(reader.read(indices), size=self.size, generator=generator)
         item = {"pixel_values": clip, "bool_masked_pos": self.mask(generator=generator)}
         if self.decoder_mask is not None:
             item["bool_decoded_pos"] = self.decoder_mask(generator=generator)
@@ -443,6 +446,7 @@ class ClassificationDataset(_VideoDataset):
         videos: table with the columns "video" and "label", as from `load_videos`.
         processor: a `VideoMAEVideoProcessor`; says how many frames of which size are sampled how.
         train: whether to draw.
+        crop: in training, as in `PretrainingDataset`.
         flip: in training, whether half of the clips are mirrored.
         seed, on_bad_video, max_bad_share: as in `PretrainingDataset`; without `train` a bad video is always an error.
     """
@@ -453,6 +457,7 @@ class ClassificationDataset(_VideoDataset):
         processor: VideoMAEVideoProcessor,
         *,
         train: bool,
+        crop: Callable[..., Tensor] = random_resized_crop,
         flip: bool = True,
         seed: int = 0,
         on_bad_video: str = "error",
@@ -463,6 +468,7 @@ class ClassificationDataset(_VideoDataset):
         super().__init__(videos, seed=seed, on_bad_video=policy, max_bad_share=max_bad_share)
         self.processor = processor
         self.train = train
+        self.crop = crop
         self.flip = flip
 
     def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
@@ -472,7 +478,7 @@ class ClassificationDataset(_VideoDataset):
     def _drawn_clip(self, reader: VideoReader, generator: torch.Generator) -> Tensor:
         indices = training_frame_indices(reader.num_frames, **self._sampling(), generator=generator)
         size = self.processor.crop_size
-        clip = random_resized_crop(reader.read(indices), size=(size["height"], size["width"]), generator=generator)
+        clip = self.crop(reader.read(indices), size=(size["height"], size["width"]), generator=generator)
         return horizontal_flip(clip, generator=generator) if self.flip else clip
 
     def _middle_clip(self, reader: VideoReader) -> Tensor:
