@@ -3,8 +3,11 @@
 
     videomae convert checkpoint.pth videomae-base-kinetics --labels kinetics400.txt
 
-Sizes are read off the weights. Options are what is not in them: the clip, the names of the classes, and for widths
-that were never published the attention heads. No code of the file is run.
+Something-Something checkpoints see frames spread over the whole video:
+    videomae convert checkpoint.pth videomae-base-ssv2 --sampling uniform --labels ssv2.txt
+
+Sizes are read off the weights. Options are what is not in them: the clip and its sampling, the names of the classes,
+and for widths that were never published the attention heads. No code of the file is run.
 """
 
 import argparse
@@ -22,6 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image_size", type=int, nargs="+", default=[224], help="side of a frame, or height and width (default: 224)"
     )
+    parser.add_argument("--sampling", choices=("dense", "uniform"), default="dense", help="of frames (default: dense)")
+    parser.add_argument("--frame_stride", type=int, default=4, help="of dense sampling (default: 4)")
     parser.add_argument("--num_attention_heads", type=int, help="of the encoder, for unpublished widths")
     parser.add_argument("--decoder_num_attention_heads", type=int, help="of the decoder, for unpublished widths")
     parser.add_argument("--labels", type=Path, help="text file with the class names, one a line, in their order")
@@ -29,7 +34,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_labels(path: Path | None) -> list[str] | None:
-    return None if path is None else path.read_text(encoding="utf-8").splitlines()
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a UTF-8 text file with one class name a line ({error})") from error
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         image_size=arguments.image_size[0] if len(arguments.image_size) == 1 else arguments.image_size,
         num_frames=arguments.num_frames,
         id2label=labels,
+        frame_stride=arguments.frame_stride,
+        sampling=arguments.sampling,
     )
     config = VideoMAEConfig.from_pretrained(folder)
     print(

@@ -38,21 +38,26 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.modeling_videomae import VideoMAEForPreTraining
     from videomae.visualization import reconstruct, save_gif, save_strip
 
+    stems = [Path(video).stem for video in arguments.videos]
+    if repeated := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise ValueError(f"several videos would be drawn as {', '.join(repeated)}.png: call one after the other")
     model, processor = load_checkpoint(arguments.model, VideoMAEForPreTraining, device=arguments.device)
     draw_mask = {"tube": masking.tube_mask, "random": masking.random_mask, "frame": masking.frame_mask}[arguments.mask]
-    for video in arguments.videos:
+    for video, stem in zip(arguments.videos, stems, strict=True):
         clip = processor.views(video, num_segments=1, num_crops=1)[0]
         generator = torch.Generator().manual_seed(arguments.seed)
         mask = draw_mask(model.config.grid, arguments.mask_ratio, generator=generator)
         reconstruction = reconstruct(model, clip, mask)
-        stem = arguments.output_dir / Path(video).stem
+        picture = arguments.output_dir / f"{stem}.png"
         title = f"{Path(video).name}, {arguments.mask} mask, {100 * mask.float().mean():.0f} % hidden"
-        save_strip(reconstruction, stem.with_suffix(".png"), title=title)
-        save_gif(reconstruction, stem.with_suffix(".gif"))
+        save_strip(reconstruction, picture, title=title)
+        save_gif(reconstruction, arguments.output_dir / f"{stem}.gif")
         numbers = {"psnr": reconstruction.psnr, "baseline_psnr": reconstruction.baseline_psnr}
-        write_json(stem.with_suffix(".json"), {"video": video, "mask_ratio": arguments.mask_ratio, **numbers})
+        write_json(
+            arguments.output_dir / f"{stem}.json", {"video": video, "mask_ratio": arguments.mask_ratio, **numbers}
+        )
         print(
-            f"{stem}.png: PSNR {reconstruction.psnr:.1f} dB, filling in the mean {reconstruction.baseline_psnr:.1f} dB"
+            f"{picture}: PSNR {reconstruction.psnr:.1f} dB, filling in the mean {reconstruction.baseline_psnr:.1f} dB"
         )
     return 0
 

@@ -38,6 +38,33 @@ def test_all_complaints_come_in_one_error():
         assert complaint in message
 
 
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"image_size": [24]}, r"image_size is \[24\], wanted one number, or \(height, width\)"),
+        ({"patch_size": [16, 16, 2]}, r"patch_size is \[16, 16, 2\]"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ({"initializer_range": -1.0}, "initializer_range is -1.0"),
+    ],
+)
+def test_numbers_without_sense_are_named(fields, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        VideoMAEConfig(**fields)
+
+
+def test_a_file_with_a_field_of_the_wrong_type_raises_a_value_error(tiny_config, tmp_path):
+    tiny_config().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"num_frames": 4', '"num_frames": "four"'))
+    with pytest.raises(ValueError, match="num_frames"):
+        VideoMAEConfig.from_pretrained(tmp_path)
+
+
+def test_an_unknown_activation_lists_those_that_exist(tiny_config):
+    with pytest.raises(ValueError, match="hidden_act is 'foo', wanted one of .*gelu"):
+        VideoMAEForVideoClassification(tiny_config(hidden_act="foo"))
+
+
 @pytest.mark.parametrize("field", ["num_frames", "tubelet_size", "num_attention_heads", "image_size"])
 def test_a_size_below_one_is_named(field):
     with pytest.raises(ValueError, match=f"{field} is 0, wanted at least 1"):

@@ -70,6 +70,7 @@ def test_metrics_against_a_count_by_hand():
 def test_scores_follow_the_problem_type():
     logits = torch.tensor([[1.0, -2.0]], dtype=torch.bfloat16)
     assert torch.equal(probabilities(logits, "regression"), logits.float())
+    assert torch.equal(probabilities(logits[:, :1], None), logits[:, :1].float())  # one output: regression
     torch.testing.assert_close(probabilities(logits, "multi_label_classification"), logits.float().sigmoid())
     torch.testing.assert_close(probabilities(logits, None), logits.float().softmax(-1))
 

@@ -369,3 +369,21 @@ def test_a_window_that_is_not_square_is_covered_by_any_video(height, width):
     assert (processor.views(clip, 2, 3) == 200).all()
     pixels = processor(clip, do_normalize=False, return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(pixels, torch.full((1, 4, 3, 24, 32), 200 / 255))
+
+
+@pytest.mark.parametrize("num_channels", [1, 4, 5])
+def test_the_processor_of_a_network_knows_its_channels(num_channels):
+    from videomae import VideoMAEConfig
+
+    config = VideoMAEConfig(num_channels=num_channels, image_size=32, num_frames=4)
+    processor = VideoMAEVideoProcessor.for_model(config)
+    clip = torch.randint(0, 256, (4, num_channels, 40, 50), dtype=torch.uint8)
+    assert processor(clip, return_tensors="pt")["pixel_values"].shape == (1, 4, num_channels, 32, 32)
+
+
+def test_a_saved_folder_also_serves_those_who_know_image_processors_only(tmp_path):
+    VideoMAEVideoProcessor(image_mean=[0.1, 0.2, 0.3], crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    frames = VideoMAEImageProcessor.from_pretrained(tmp_path)
+    assert list(frames.image_mean) == [0.1, 0.2, 0.3] and frames.crop_size["height"] == 32
+    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    assert written["image_processor_type"] == "VideoMAEImageProcessor"

@@ -53,9 +53,34 @@ def test_a_pre_trained_checkpoint_is_no_classifier(tiny_config, tmp_path):
     assert isinstance(load_checkpoint(tmp_path, VideoMAEForPreTraining)[0], VideoMAEForPreTraining)
 
 
-def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="missing: no such folder"):
         load_checkpoint(tmp_path / "missing")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(FileNotFoundError, match="runs/missing: no such folder"):
+        load_checkpoint("runs/missing")
+
+
+def test_a_name_of_the_hub_is_looked_for_there():
+    with pytest.raises(OSError, match="cached files") as error:  # the tests are offline
+        load_checkpoint("organisation/some-model")
+    assert "no such folder" not in str(error.value)
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99"])
+def test_a_device_that_is_not_there_is_told(folder, device):
+    with pytest.raises(ValueError, match=f"device '{device}' can not be used here"):
+        load_checkpoint(folder, device=device)
+
+
+def test_loading_keeps_the_checkpoints_own_preprocessing(folder):
+    VideoMAEVideoProcessor.from_pretrained(folder, size={"shortest_edge": 40}, resample=3).save_pretrained(folder)
+    for overrides in ({}, {"dtype": torch.bfloat16}, {"num_frames": 8}):
+        _, processor = load_checkpoint(folder, **overrides)
+        assert (processor.size.shortest_edge, processor.resample, processor.frame_stride) == (40, 3, 3)
+    _, larger = load_checkpoint(folder, image_size=[48, 64])
+    assert (larger.size.shortest_edge, larger.crop_size.height, larger.crop_size.width) == (80, 48, 64)
 
 
 def test_labels_are_ranked_by_score(tiny_config):

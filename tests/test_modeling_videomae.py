@@ -199,6 +199,19 @@ def test_a_clip_of_another_shape_raises_with_both_shapes(tiny_config):
         VideoMAEModel(config)(clip(config).transpose(1, 2))
 
 
+def test_integers_that_are_no_bytes_are_not_taken_for_normalised(tiny_config):
+    config = tiny_config()
+    with pytest.raises(ValueError, match="torch.int64, wanted uint8, or floats"):
+        VideoMAEModel(config)(clip(config, dtype=torch.uint8).long())
+
+
+def test_the_encoder_takes_a_mask_that_hides_nothing(tiny_config):
+    config = tiny_config()
+    model, pixels = VideoMAEModel(config).eval(), clip(config)
+    masked = model(pixels, bool_masked_pos=torch.zeros(2, 24, dtype=torch.bool))
+    assert torch.equal(masked.last_hidden_state, model(pixels).last_hidden_state)
+
+
 # --- positions ------------------------------------------------------------------------------------------------------
 
 
@@ -283,10 +296,15 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_config):
     inputs = inputs_for(VideoMAEForPreTraining, config)
     gradients = []
     for checkpointing in (False, True):
-        model.gradient_checkpointing_enable() if checkpointing else None
+        if checkpointing:
+            model.gradient_checkpointing_enable()
         model.zero_grad()
         torch.manual_seed(3)  # the same blocks are dropped
+        runs = []
+        hook = model.videomae.encoder.layer[0].attention.register_forward_hook(lambda *_, runs=runs: runs.append(1))
         model(**inputs).loss.backward()
+        hook.remove()
+        assert len(runs) == 1 + checkpointing  # once more in the backward pass
         gradients.append([p.grad.clone() for p in model.parameters()])
     for plain, checkpointed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, checkpointed)
@@ -449,8 +467,15 @@ def test_label_smoothing_and_class_weights_reach_cross_entropy():
 
 
 def test_labels_that_do_not_fit_raise():
-    with pytest.raises(ValueError, match=r"labels are torch.float32 of shape \(5,\).*probabilities of shape \(5, 4\)"):
-        classification_loss(torch.randn(5, 4), torch.rand(5))
+    logits = torch.randn(5, 4)
+    for labels, problem_type, message in (
+        (torch.rand(5), None, r"labels are torch.float32 of shape \(5,\), wanted \(5, 4\)"),
+        (torch.zeros(5, 4, dtype=torch.int64), None, r"class indices are of shape \(5, 4\), wanted \(5,\)"),
+        (torch.zeros(5), "multi_label_classification", r"shape \(5,\), wanted \(5, 4\)"),
+        (torch.zeros(4, 5), "regression", r"shape \(4, 5\), wanted \(5, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            classification_loss(logits, labels, problem_type)
     with pytest.raises(ValueError, match="problem_type is 'ranking'"):
         classification_loss(torch.randn(5, 4), torch.tensor([0] * 5), "ranking")
 
@@ -496,6 +521,22 @@ def test_a_missing_weight_stops_the_load_and_is_named(tiny_config, tmp_path, nam
     assert info["missing_keys"] == {ours}
 
 
+def test_a_weight_of_another_shape_stops_the_load_and_is_named(tiny_config, tmp_path):
+    VideoMAEForVideoClassification(tiny_config()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"another shape \(2\): classifier\.bias is \[7\], wanted \[4\]"):
+        VideoMAEForVideoClassification.from_pretrained(tmp_path, num_labels=4)
+    loaded = VideoMAEForVideoClassification.from_pretrained(tmp_path, num_labels=4, ignore_mismatched_sizes=True)
+    assert loaded.classifier.bias.shape == (4,)
+
+
+def test_a_damaged_file_of_weights_is_named(tiny_config, tmp_path):
+    VideoMAEForVideoClassification(tiny_config()).save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="the file of weights is damaged"):
+        VideoMAEForVideoClassification.from_pretrained(tmp_path)
+
+
 def test_a_left_over_weight_stops_the_load_and_is_named(tiny_config, tmp_path):
     VideoMAEForVideoClassification(tiny_config(num_hidden_layers=3)).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"unexpected weights \(15\): videomae\.encoder\.layer\.2\.attention"):
@@ -519,6 +560,16 @@ def test_a_pre_trained_checkpoint_gives_a_fresh_classifier_that_pools_the_mean(t
     assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
     token = VideoMAEForVideoClassification.from_pretrained(tmp_path, num_labels=5, use_mean_pooling=False)
     assert token.fc_norm is None and token.videomae.layernorm is not None
+
+
+def test_an_encoder_alone_gives_a_classifier_that_pools_the_mean(tiny_config, tmp_path):
+    VideoMAEForPreTraining(tiny_config()).save_pretrained(tmp_path / "autoencoder")
+    VideoMAEModel.from_pretrained(tmp_path / "autoencoder").save_pretrained(tmp_path / "encoder")
+    assert VideoMAEForVideoClassification.from_pretrained(tmp_path / "encoder").config.use_mean_pooling
+    # The stored configuration passed as an object, as the Auto classes do it.
+    config = VideoMAEModel.from_pretrained(tmp_path / "encoder").config
+    assert VideoMAEForVideoClassification.from_pretrained(tmp_path / "encoder", config=config).fc_norm is not None
+    assert config.use_mean_pooling is False  # the caller's object stays as it is
 
 
 def test_a_classifier_gives_pre_training_a_fresh_decoder(tiny_config, tmp_path, caplog):
@@ -566,15 +617,15 @@ def test_the_weights_of_a_file_load_into_a_live_model(tiny_config, tmp_path):
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
 
 
-def test_saving_warns_of_what_plain_transformers_cannot_express(tiny_config):
+def test_saving_warns_of_what_plain_transformers_cannot_express(tiny_config, tmp_path, caplog):
     assert plain_transformers_differences(tiny_config(layer_norm_eps=1e-5)) == []
-    differences = plain_transformers_differences(
-        tiny_config(layer_norm_eps=1e-6, position_grid=[2, 3, 5], patch_size=[6, 8])
+    config = tiny_config(
+        layer_norm_eps=1.23e-6, position_grid=[2, 3, 5], patch_size=[6, 8], norm_pix_loss=False, image_mean=0.45
     )
-    assert len(differences) == 3
-    texts = ("layer_norm_eps is 1e-06", "grid [2, 3, 5]", "patch_size is [6, 8]")
-    for text, difference in zip(texts, differences, strict=True):
-        assert text in difference
+    assert len(plain_transformers_differences(config)) == 4
+    VideoMAEForVideoClassification(config).save_pretrained(tmp_path)
+    for text in ("layer_norm_eps is 1.23e-06", "grid [2, 3, 5]", "ImageNet's statistics", "patch_size is [6, 8]"):
+        assert text in caplog.text
 
 
 def test_labels_are_saved_with_the_model(tiny_config, tmp_path):

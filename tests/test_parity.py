@@ -170,7 +170,7 @@ def overrides(request):
 @pytest.mark.parametrize("direction", ["theirs to ours", "ours to theirs"])
 def test_both_give_the_same_from_one_folder(tiny_config, tmp_path, overrides, name, direction):
     config = tiny_config(**overrides, use_mean_pooling=name != "VideoMAEForPreTraining")
-    here, there = (module.__dict__[name] for module in (ours, plain))
+    here, there = getattr(ours, name), getattr(plain, name)
     if direction == "ours to theirs":
         model = randomized(here(config))
         model.save_pretrained(tmp_path)
@@ -211,3 +211,30 @@ def test_with_our_default_eps_plain_transformers_stays_within_1e_4(tiny_config, 
     twin = plain.VideoMAEForVideoClassification.from_pretrained(tmp_path).eval()
     pixels = torch.randn(2, 4, 3, 24, 32)
     torch.testing.assert_close(model(pixels).logits, twin(pixels).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_hidden_states_and_attentions_of_the_encoder_are_the_same(tiny_config, tmp_path, masked):
+    torch.manual_seed(0)
+    model = randomized(ours.VideoMAEModel(tiny_config(use_mean_pooling=False, layer_norm_eps=1e-5)))
+    model.save_pretrained(tmp_path)
+    twin = plain.VideoMAEModel.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    inputs = {"pixel_values": torch.randn(2, 4, 3, 24, 32), "output_hidden_states": True, "output_attentions": True}
+    if masked:
+        inputs["bool_masked_pos"] = torch.rand(2, 24).argsort(1) < 18
+    expected, output = twin(**inputs), model(**inputs)
+    torch.testing.assert_close(output.last_hidden_state, expected.last_hidden_state, atol=1e-4, rtol=0)
+    for name in ("hidden_states", "attentions"):
+        for mine, theirs in zip(output[name], expected[name], strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("problem_type", ["multi_label_classification", "regression"])
+def test_the_losses_of_other_problem_types_are_the_same(tiny_config, tmp_path, problem_type):
+    torch.manual_seed(0)
+    config = tiny_config(layer_norm_eps=1e-5, problem_type=problem_type)
+    model = randomized(VideoMAEForVideoClassification(config))
+    model.save_pretrained(tmp_path)
+    twin = plain.VideoMAEForVideoClassification.from_pretrained(tmp_path).eval()
+    pixels, labels = torch.randn(2, 4, 3, 24, 32), torch.randint(0, 2, (2, 7)).float()
+    torch.testing.assert_close(model(pixels, labels=labels).loss, twin(pixels, labels=labels).loss)

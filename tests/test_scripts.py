@@ -127,6 +127,14 @@ def test_reconstruct_draws_and_measures(run, autoencoder, labelled, tmp_path):
     assert {"psnr", "baseline_psnr"} <= set(json.loads((tmp_path / "out" / "2.json").read_text()))
 
 
+def test_reconstruct_keeps_the_pictures_of_two_videos_apart(run, autoencoder, tiny_clip, tmp_path):
+    first, second = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4")
+    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    assert run("reconstruct", autoencoder, first, second, *options)[0] == 0
+    assert {"clip.v1.png", "clip.v2.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    fails(run("reconstruct", autoencoder, first, tiny_clip("b/clip.v1.mp4"), *options), "drawn as clip.v1.png")
+
+
 def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_path):
     model, _ = load_checkpoint(classifier)
     torch.save({"model": to_official(model)}, tmp_path / "official.pth")
@@ -134,7 +142,10 @@ def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_pat
     code, out, _ = run(
         *("convert", tmp_path / "official.pth", tmp_path / "converted", "--num_attention_heads", 3),
         *("--num_frames", 4, "--image_size", 24, 32, "--labels", tmp_path / "labels.txt"),
+        *("--sampling", "uniform", "--frame_stride", 2),
     )
+    processor = VideoMAEVideoProcessor.from_pretrained(tmp_path / "converted")
+    assert (processor.sampling, processor.frame_stride) == ("uniform", 2)
     assert code == 0 and "VideoMAEForVideoClassification, 12 wide, 2 layers, 4 frames of 24x32" in out
     assert run("predict", tmp_path / "converted", labelled / "wave" / "2.mp4")[0] == 0
 
@@ -195,4 +206,5 @@ def test_wrong_options_are_told(run, classifier, autoencoder, labelled):
     video = labelled / "wave" / "2.mp4"
     fails(run("predict", classifier, video, "--views", "5"), "wanted SEGMENTSxCROPS")
     fails(run("predict", classifier, video, "--top_k", 0), "--top_k is 0")
+    fails(run("predict", classifier, video, "--device", "foo"), "device 'foo' can not be used here")
     fails(run("reconstruct", autoencoder, video, "--mask_ratio", 1.5), "1.5")

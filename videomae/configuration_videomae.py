@@ -4,6 +4,7 @@
 import math
 
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -150,7 +151,10 @@ class VideoMAEConfig(PreTrainedConfig):
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
             raise ValueError(f"the checkpoint holds a {model_type!r} model, wanted {cls.model_type!r}.")
-        loaded = super().from_dict(config_dict, **kwargs)
+        try:
+            loaded = super().from_dict(config_dict, **kwargs)
+        except StrictDataclassError as error:  # a field of the wrong type
+            raise ValueError(f"the configuration can not be read: {error}") from error
         (loaded[0] if isinstance(loaded, tuple) else loaded).validate_architecture()
         return loaded
 
@@ -187,6 +191,14 @@ class VideoMAEConfig(PreTrainedConfig):
             raise ValueError("VideoMAEConfig does not fit together:\n- " + "\n- ".join(complaints))
 
     def _size_complaints(self):
+        pairs = {name: getattr(self, name) for name in ("image_size", "patch_size")}
+        wrong = [
+            f"{name} is {list(value)}, wanted one number, or (height, width)"
+            for name, value in pairs.items()
+            if not isinstance(value, int) and len(value) != 2
+        ]
+        if wrong:
+            return wrong
         sizes = {
             name: getattr(self, name)
             for name in (
@@ -196,6 +208,9 @@ class VideoMAEConfig(PreTrainedConfig):
         }
         sizes["image_size"], sizes["patch_size"] = min(self.frame_size), min(self.patch_shape)
         wrong = [f"{name} is {value}, wanted at least 1" for name, value in sizes.items() if value < 1]
+        for name in ("num_hidden_layers", "decoder_num_hidden_layers"):
+            if getattr(self, name) < 0:
+                wrong.append(f"{name} is {getattr(self, name)}, wanted at least 0")
         if wrong:
             return wrong  # the divisions below would only repeat it
         for prefix in ("", "decoder_"):
@@ -215,6 +230,9 @@ class VideoMAEConfig(PreTrainedConfig):
     def _rate_complaints(self):
         names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "classifier_dropout")
         wrong = [f"{n} is {getattr(self, n)}, wanted 0 <= rate < 1" for n in names if not 0 <= getattr(self, n) < 1]
+        for name in ("initializer_range", "classifier_init_scale"):
+            if getattr(self, name) < 0:
+                wrong.append(f"{name} is {getattr(self, name)}, wanted at least 0")
         if self.layer_norm_eps <= 0:
             wrong.append(f"layer_norm_eps is {self.layer_norm_eps}, wanted more than 0")
         return wrong

@@ -60,11 +60,14 @@ def convert_checkpoint(
     image_size: int | tuple[int, int] = 224,
     num_frames: int = 16,
     id2label: Mapping[int, str] | Sequence[str] | None = None,
+    frame_stride: int = 4,
+    sampling: str = "dense",
 ) -> Path:
     """Turn an official checkpoint into a folder that `from_pretrained` loads.
 
     Sizes are read off the tensors. What is not in them are the options: the heads of unusual widths, the clip
-    (`num_frames` × `image_size`) and the names of the classes.
+    (`num_frames` × `image_size`), the names of the classes, and how a video is sampled: `"dense"` with `frame_stride`
+    (Kinetics, UCF101, HMDB51), or `"uniform"` (Something-Something).
 
     Args:
         source: `.pth` with the weights under `model`, `module` (DeepSpeed) or at the top, or `.safetensors`.
@@ -91,7 +94,8 @@ def convert_checkpoint(
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}-") as temporary:
         folder = Path(temporary) / destination.name
         model.save_pretrained(folder)
-        VideoMAEVideoProcessor.for_model(model.config).save_pretrained(folder)
+        processor = VideoMAEVideoProcessor.for_model(model.config, frame_stride=frame_stride, sampling=sampling)
+        processor.save_pretrained(folder)
         os.replace(folder, destination)
     return destination
 

@@ -34,16 +34,23 @@ class VideoViews(Dataset):
 
 
 def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
-    """Logits (…, K) to scores, in float32: softmax, sigmoid for multi-label, the numbers themselves for regression."""
+    """Logits (…, K) to scores, in float32: softmax, sigmoid for multi-label, the numbers themselves for regression.
+
+    A single output is regression unless `problem_type` says otherwise, as in `classification_loss`.
+    """
     logits = logits.float()
-    if problem_type == "regression":
+    if problem_type == "regression" or (problem_type is None and logits.shape[-1] == 1):
         return logits
     return logits.sigmoid() if problem_type == "multi_label_classification" else logits.softmax(dim=-1)
 
 
 @torch.inference_mode()
 def video_score(model, views: torch.Tensor) -> torch.Tensor:
-    """The score of a video, (K,) on the CPU, from its views, uint8 (V, T, C, H, W): the mean of the views' scores."""
+    """The score of a video, (K,) on the CPU, from its views, uint8 (V, T, C, H, W): the mean of the views' scores.
+
+    The model is put into evaluation mode.
+    """
+    model.eval()
     scores = [
         probabilities(model(pixel_values=part.to(model.device)).logits, model.config.problem_type)
         for part in views.split(VIEWS_PER_FORWARD)
@@ -57,7 +64,7 @@ def score_videos(
     """The score (K,) of each video, in order. One segment is the middle of the video, one crop its centre.
 
     Args:
-        model: a `VideoMAEForVideoClassification`. It is put into evaluation mode.
+        model: a `VideoMAEForVideoClassification`.
         processor: its `VideoMAEVideoProcessor`, which knows size, frames and sampling.
         paths: files, or whatever the processor reads.
         num_workers: processes that decode; 0 decodes here.
@@ -65,7 +72,6 @@ def score_videos(
     Raises:
         VideoDecodeError: a video can not be read. None is skipped: accuracy over other videos is another number.
     """
-    model.eval()
     views = VideoViews(processor, paths, num_segments, num_crops)
     for video in DataLoader(views, batch_size=None, num_workers=num_workers):
         if isinstance(video, VideoDecodeError):

@@ -102,11 +102,37 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         fields = {
             "size": {"shortest_edge": min(height, width)},
             "crop_size": {"height": height, "width": width},
-            "image_mean": config.image_mean,
-            "image_std": config.image_std,
+            "image_mean": _per_channel(config.image_mean, config.num_channels),
+            "image_std": _per_channel(config.image_std, config.num_channels),
             "num_frames": config.num_frames,
         }
         return cls(**(fields | settings))
+
+    def adapted_to(self, config, **settings) -> "VideoMAEVideoProcessor":
+        """This processor for a network that may take another clip: its frame count and size, all else as it was.
+
+        The short side keeps its proportion to the crop. `settings` replace single fields.
+        """
+        height, width = config.frame_size
+        fields = {"num_frames": config.num_frames}
+        if (self.crop_size.height, self.crop_size.width) != (height, width):
+            proportion = min(height, width) / min(self.crop_size.height, self.crop_size.width)
+            fields["crop_size"] = {"height": height, "width": width}
+            if self.size.shortest_edge:
+                fields["size"] = {"shortest_edge": round(self.size.shortest_edge * proportion)}
+        return type(self)(**(self.to_dict() | fields | settings))
+
+    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs):
+        """As in transformers; also writes `preprocessor_config.json`, for versions that know image processors only."""
+        frames = VideoMAEImageProcessor(
+            **{
+                name: value
+                for name, value in self.to_dict().items()
+                if name in VideoMAEImageProcessor.valid_kwargs.__annotations__
+            }
+        )
+        frames.save_pretrained(save_directory)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def preprocess(self, videos, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]) -> BatchFeature:
         """`pixel_values` float `(B, T, C, H, W)` (a list of clips without `return_tensors`).
@@ -204,7 +230,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
 
     def _crops(self, frames: torch.Tensor, num_crops: int) -> list[torch.Tensor]:
         if num_crops == 1:
-            return [self.center_crop(frames, self.crop_size)]
+            return [self.center_crop(frames, self.crop_size) if self.do_center_crop else frames]
         height, width = self.crop_size.height, self.crop_size.width
         corners = [
             view_crop(*frames.shape[-2:], size=(height, width), crop=crop, num_crops=num_crops)
@@ -289,6 +315,10 @@ class VideoMAEImageProcessor(StockImageProcessor):
 
     image_mean = IMAGENET_DEFAULT_MEAN
     image_std = IMAGENET_DEFAULT_STD
+
+
+def _per_channel(values, num_channels: int) -> list[float]:
+    return [values] * num_channels if isinstance(values, (int, float)) else list(values)
 
 
 def _covering(size: SizeDict, crop_size: SizeDict, clip: torch.Tensor) -> SizeDict:

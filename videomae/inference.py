@@ -2,6 +2,7 @@
 """A checkpoint as it is used: the model with its processor, and the labels of a video."""
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -26,24 +27,38 @@ def load_checkpoint(
         overrides: for `from_pretrained`, such as `num_frames`, which the processor then follows.
 
     Raises:
-        ValueError: not a whole checkpoint of this class; a classifier without its head is not one.
+        ValueError: not a whole checkpoint of this class (a classifier without its head is not one), or no such device.
         OSError: no such folder or repository, or no processor in it.
     """
     source = os.fspath(source)
-    if os.path.sep in source and not os.path.isdir(source):
+    if _is_local(source) and not os.path.isdir(source):
         raise FileNotFoundError(f"{source}: no such folder.")
+    device = _checked_device(device)
     architectures = model_class.config_class.from_pretrained(source).architectures or [model_class.__name__]
     if model_class.__name__ not in architectures:
         raise ValueError(f"{source} holds a {architectures[0]}, wanted a {model_class.__name__}.")
     processor = VideoMAEVideoProcessor.from_pretrained(source)
     model = model_class.from_pretrained(source, **overrides)
     model.config.image_mean, model.config.image_std = processor.image_mean, processor.image_std
-    if overrides:
-        processor = VideoMAEVideoProcessor.for_model(
-            model.config, frame_stride=processor.frame_stride, sampling=processor.sampling
-        )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return model.to(device).eval(), processor
+    return model.to(device).eval(), processor.adapted_to(model.config)
+
+
+def _is_local(source: str) -> bool:
+    """Whether a name means a folder, also one that is not there; `organisation/name` means the Hub."""
+    path = Path(source)
+    if path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
+        return True
+    return len(path.parts) == 2 and path.parent.is_dir()
+
+
+def _checked_device(device) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # unknown name; no driver; torch without CUDA
+        raise ValueError(f"device {device!r} can not be used here: {str(error).splitlines()[0]}") from error
+    return torch.device(device)
 
 
 def top_labels(score: torch.Tensor, config, top_k: int = 5) -> list[dict[str, float | str]]:

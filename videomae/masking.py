@@ -114,7 +114,7 @@ def positions_from_mask(
     decoded = masked if bool_decoded_pos is None else _checked_mask("bool_decoded_pos", bool_decoded_pos, num_patches)
     if decoded.shape != masked.shape:
         raise ValueError(f"bool_decoded_pos is {tuple(decoded.shape)}, bool_masked_pos is {tuple(masked.shape)}.")
-    visible = _positions("bool_masked_pos leaves", ~masked, "visible")
+    visible = visible_from_mask(masked)
     hidden_count = masked.shape[1] - visible.shape[1]
     if hidden_count == 0:
         raise ValueError("bool_masked_pos hides no patch: there is nothing to learn from.")
@@ -128,6 +128,16 @@ def positions_from_mask(
     if not (masked & decoded).any(dim=1).all():
         raise ValueError("in some row no patch is both hidden and decoded: the loss would have nothing to compare.")
     return visible, decoded_positions
+
+
+@torch.compiler.disable
+def visible_from_mask(bool_masked_pos: Tensor, *, num_patches: int | None = None) -> Tensor:
+    """The positions (B, Nv), int64, ascending, that a mask (B, N) leaves visible; True = hidden.
+
+    Raises ValueError for a shape other than (B, N), rows with unequal counts, or nothing visible.
+    """
+    masked = _checked_mask("bool_masked_pos", bool_masked_pos, num_patches)
+    return _positions("bool_masked_pos leaves", ~masked, "visible")
 
 
 def _random_rows(length: int, ratio: float, what: str, generator: torch.Generator | None, batch: int | None) -> Tensor:

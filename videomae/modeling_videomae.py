@@ -15,10 +15,12 @@ Parameter names are those of transformers' VideoMAE, so that checkpoints travel 
 
 import copy
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Unpack
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
@@ -32,8 +34,8 @@ from transformers.utils import ModelOutput, TransformersKwargs, logging
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
-from .configuration_videomae import VideoMAEConfig
-from .masking import positions_from_mask
+from .configuration_videomae import IMAGENET_MEAN, IMAGENET_STD, VideoMAEConfig
+from .masking import positions_from_mask, visible_from_mask
 
 logger = logging.get_logger(__name__)
 
@@ -399,6 +401,8 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
 
     def __init__(self, config: VideoMAEConfig, *args, **kwargs):
         config.validate_architecture()  # fields may have been set one by one since the configuration was made
+        if config.hidden_act not in ACT2FN:
+            raise ValueError(f"hidden_act is {config.hidden_act!r}, wanted one of {', '.join(ACT2FN)}.")
         super().__init__(config, *args, **kwargs)
 
     # How linear layers start: "xavier" (pre-training) or "trunc_normal" (classification).
@@ -453,8 +457,15 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
         )
         if lenient:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        kwargs["output_loading_info"] = True
-        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        kwargs |= {
+            "output_loading_info": True,
+            "ignore_mismatched_sizes": True,
+        }  # _check_loaded raises, not transformers
+        try:
+            with _without_load_report():
+                model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except SafetensorError as error:
+            raise ValueError(f"{pretrained_model_name_or_path}: the file of weights is damaged ({error}).") from error
         model._check_loaded(pretrained_model_name_or_path, info)
         return model
 
@@ -473,11 +484,13 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             elif required <= missing:
                 logger.warning(f"{source} has no {head}: it starts fresh: {_some(sorted(own & missing))}.")
                 missing -= own
-        if missing or unexpected:
+        reshaped = {f"{name} is {list(stored)}, wanted {list(own)}" for name, stored, own in info["mismatched_keys"]}
+        if missing or unexpected or reshaped:
             raise ValueError(
                 f"{source} does not fit {type(self).__name__}.\n"
                 f"missing weights ({len(missing)}): {_some(sorted(missing))}\n"
                 f"unexpected weights ({len(unexpected)}): {_some(sorted(unexpected))}\n"
+                f"weights of another shape ({len(reshaped)}): {_some(sorted(reshaped))}\n"
                 "Is it a VideoMAE checkpoint in transformers' layout? Official .pth files go through "
                 "`videomae convert`; `output_loading_info=True` loads what fits and reports the rest."
             )
@@ -513,6 +526,18 @@ def _changed(config: VideoMAEConfig, **fields) -> VideoMAEConfig:
     return config
 
 
+@contextmanager
+def _without_load_report():
+    """transformers' table of missing weights says at length what `_check_loaded` says or raises."""
+    report = logging.get_logger("transformers.modeling_utils")
+    level = report.level
+    report.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        report.setLevel(level)
+
+
 def _some(names, most=10):
     listed = ", ".join(names[:most]) or "none"
     return listed if len(names) <= most else f"{listed}, … and {len(names) - most} more"
@@ -528,9 +553,18 @@ def plain_transformers_differences(config: VideoMAEConfig) -> list[str]:
         )
     if config.position_grid is not None and list(config.position_grid) != list(config.grid):
         differences.append(f"positions are interpolated from the grid {list(config.position_grid)}.")
+    if not config.norm_pix_loss and not _has_imagenet_statistics(config):
+        differences.append("the loss on raw pixels undoes a normalisation with ImageNet's statistics there.")
     if not isinstance(config.patch_size, int):
         differences.append(f"patch_size is {list(config.patch_size)}, there it must be one number.")
     return differences
+
+
+def _has_imagenet_statistics(config):
+    statistics = (config.image_mean, config.image_std)
+    return not any(isinstance(values, (int, float)) for values in statistics) and (
+        [list(values) for values in statistics] == [list(IMAGENET_MEAN), list(IMAGENET_STD)]
+    )
 
 
 def check_pixel_values(pixel_values: torch.Tensor, config: VideoMAEConfig):
@@ -539,8 +573,10 @@ def check_pixel_values(pixel_values: torch.Tensor, config: VideoMAEConfig):
     if pixel_values.ndim != 5 or tuple(pixel_values.shape[1:]) != wanted:
         raise ValueError(
             f"pixel_values is {tuple(pixel_values.shape)}, wanted (B, T, C, H, W) = {('B', *wanted)}. "
-            "For clips of another shape load the model with `num_frames=`, `image_size=` or `num_channels=`."
+            "For clips of another shape load the model with `num_frames=` or `image_size=`."
         )
+    if not (pixel_values.is_floating_point() or pixel_values.dtype == torch.uint8):
+        raise ValueError(f"pixel_values is {pixel_values.dtype}, wanted uint8, or floats that are normalised already.")
 
 
 class VideoMAEModel(VideoMAEPreTrainedModel):
@@ -583,7 +619,7 @@ class VideoMAEModel(VideoMAEPreTrainedModel):
         if bool_masked_pos is not None:
             if visible_positions is not None:
                 raise ValueError("bool_masked_pos and visible_positions say the same: pass one of them.")
-            visible_positions, _ = positions_from_mask(bool_masked_pos, num_patches=self.config.num_patches)
+            visible_positions = visible_from_mask(bool_masked_pos, num_patches=self.config.num_patches)
         embeddings = self.embeddings(pixel_values, visible_positions)
         tokens = self.encoder(embeddings, kwargs.get("output_attentions", self.config.output_attentions))
         return BaseModelOutput(tokens if self.layernorm is None else self.layernorm(tokens))
@@ -708,19 +744,25 @@ def classification_loss(
         ValueError: labels whose shape or type does not fit `problem_type`.
     """
     logits = logits.float()
-    num_labels = logits.shape[-1]
-    if problem_type == "regression" or (problem_type is None and num_labels == 1):
-        return F.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
-    if problem_type == "multi_label_classification":
-        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weight=class_weights)
-    if problem_type not in (None, "single_label_classification"):
+    if problem_type is None:
+        problem_type = "regression" if logits.shape[-1] == 1 else "single_label_classification"
+    if problem_type not in ("regression", "single_label_classification", "multi_label_classification"):
         raise ValueError(f"problem_type is {problem_type!r}, wanted regression or single/multi_label_classification.")
-    if labels.is_floating_point() and labels.shape != logits.shape:
-        raise ValueError(
-            f"labels are {labels.dtype} of shape {tuple(labels.shape)}: wanted class indices (int64), or "
-            f"probabilities of shape {tuple(logits.shape)}."
-        )
-    labels = labels.to(logits.dtype) if labels.is_floating_point() else labels.view(-1)
+    if problem_type != "single_label_classification" or labels.is_floating_point():
+        if labels.numel() != logits.numel() or len(labels) != len(logits):
+            raise ValueError(
+                f"{problem_type}: labels are {labels.dtype} of shape {tuple(labels.shape)}, wanted "
+                f"{tuple(logits.shape)}; class indices are int64 of shape {tuple(logits.shape[:1])}."
+            )
+        labels = labels.to(logits.dtype).view_as(logits)
+    elif labels.numel() != len(logits):
+        raise ValueError(f"class indices are of shape {tuple(labels.shape)}, wanted {tuple(logits.shape[:1])}.")
+    else:
+        labels = labels.view(-1)
+    if problem_type == "regression":
+        return F.mse_loss(logits, labels)
+    if problem_type == "multi_label_classification":
+        return F.binary_cross_entropy_with_logits(logits, labels, weight=class_weights)
     return F.cross_entropy(logits, labels, weight=class_weights, label_smoothing=label_smoothing)
 
 
@@ -750,8 +792,12 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
         # The authors fine-tune a pre-trained encoder with mean pooling. The `use_mean_pooling: false` of its
         # configuration only says that the autoencoder norms its tokens.
         config = kwargs.get("config") or _stored_config(source, kwargs)
-        pretrained = "VideoMAEForPreTraining" in (getattr(config, "architectures", None) or ())
-        return {"use_mean_pooling": True} if pretrained and "use_mean_pooling" not in kwargs else {}
+        architectures = getattr(config, "architectures", None) or (cls.__name__,)
+        return (
+            {"use_mean_pooling": True}
+            if cls.__name__ not in architectures and "use_mean_pooling" not in kwargs
+            else {}
+        )
 
     @can_return_tuple
     def forward(

@@ -48,10 +48,12 @@ class Reconstruction:
 def reconstruct(model: VideoMAEForPreTraining, clip: torch.Tensor, bool_masked_pos: torch.Tensor) -> Reconstruction:
     """Hide the patches of `bool_masked_pos` (N,) of a clip, uint8 (T, C, H, W), and let the network fill them in.
 
+    The model is put into evaluation mode.
+
     Raises:
         ValueError: a clip that does not fit the network, or an impossible mask.
     """
-    config = model.config
+    config = model.eval().config
     clip = clip.cpu()
     visible, hidden = positions_from_mask(bool_masked_pos[None], num_patches=config.num_patches)
     logits = model(
