@@ -381,6 +381,10 @@ _HEADS = {
 }
 
 
+class CheckpointError(ValueError, RuntimeError):
+    """Weights that do not fit the model. (A RuntimeError too, as transformers raises for other shapes.)"""
+
+
 class VideoMAEPreTrainedModel(PreTrainedModel):
     """Initialisation, loading and saving, shared by all VideoMAE models."""
 
@@ -441,7 +445,7 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
                 numbers the patches anew. None keeps what the checkpoint says (the official table if it says nothing).
 
         Raises:
-            ValueError: weights are missing or left over. A wholly fresh classifier or decoder only warns. Callers who
+            CheckpointError: weights are missing, left over or of another shape. A wholly fresh classifier or decoder only warns. Callers who
                 pass `output_loading_info`, `state_dict` or `ignore_mismatched_sizes` get transformers' behaviour.
         """
         overrides = cls._overrides(pretrained_model_name_or_path, kwargs)
@@ -465,7 +469,9 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             with _without_load_report():
                 model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         except SafetensorError as error:
-            raise ValueError(f"{pretrained_model_name_or_path}: the file of weights is damaged ({error}).") from error
+            raise CheckpointError(
+                f"{pretrained_model_name_or_path}: the file of weights is damaged ({error})."
+            ) from error
         model._check_loaded(pretrained_model_name_or_path, info)
         return model
 
@@ -486,7 +492,7 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
                 missing -= own
         reshaped = {f"{name} is {list(stored)}, wanted {list(own)}" for name, stored, own in info["mismatched_keys"]}
         if missing or unexpected or reshaped:
-            raise ValueError(
+            raise CheckpointError(
                 f"{source} does not fit {type(self).__name__}.\n"
                 f"missing weights ({len(missing)}): {_some(sorted(missing))}\n"
                 f"unexpected weights ({len(unexpected)}): {_some(sorted(unexpected))}\n"
@@ -828,6 +834,7 @@ class VideoMAEForVideoClassification(VideoMAEPreTrainedModel):
 
 
 __all__ = [
+    "CheckpointError",
     "VideoMAEForPreTraining",
     "VideoMAEForPreTrainingOutput",
     "VideoMAEForVideoClassification",
