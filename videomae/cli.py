@@ -3,7 +3,7 @@
 
 A verb is a module of `videomae.scripts` with `main(argv) -> int | None`; it is imported when it is called, no sooner.
 Exit codes: 0 done; 1 the program ran and its answer is no; 2 wrong usage, bad input or a file that cannot be read or
-written (one line on stderr, the traceback with VIDEOMAE_DEBUG=1); 130 interrupted with Ctrl-C.
+written (a message on stderr, the traceback with VIDEOMAE_DEBUG=1); 130 interrupted with Ctrl-C.
 """
 
 import importlib

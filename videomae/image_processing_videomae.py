@@ -204,10 +204,9 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         """All test views of a video from one decode: uint8 `(num_segments * num_crops, T, C, height, width)`.
 
         Args:
-            video: an open `VideoReader`, a path, URL, bytes or file object, or all frames as uint8 `(frames, C, H,
-                W)`. num_segments, num_crops: the paper tests with 5 x 3 on Kinetics-400 and 2 x 3 on
-                Something-Something. The views
-                are in segment-major order; one segment is the middle, one crop the centre.
+            video: an open `VideoReader`, a path, URL, bytes or file object, or all frames, uint8 `(frames, C, H, W)`.
+            num_segments, num_crops: the paper tests with 5 x 3 on Kinetics-400 and 2 x 3 on Something-Something. The
+                views are in segment-major order; one segment is the middle, one crop the centre.
         """
         with nullcontext(video) if isinstance(video, (VideoReader, torch.Tensor)) else _reader(video) as frames:
             is_reader = isinstance(frames, VideoReader)

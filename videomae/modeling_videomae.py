@@ -445,8 +445,9 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
                 numbers the patches anew. None keeps what the checkpoint says (the official table if it says nothing).
 
         Raises:
-            CheckpointError: weights are missing, left over or of another shape. A wholly fresh classifier or decoder only warns. Callers who
-                pass `output_loading_info`, `state_dict` or `ignore_mismatched_sizes` get transformers' behaviour.
+            CheckpointError: weights are missing, left over or of another shape. A wholly fresh classifier or decoder
+                only warns. Callers who pass `output_loading_info`, `state_dict` or `ignore_mismatched_sizes` get
+                transformers' behaviour.
         """
         overrides = cls._overrides(pretrained_model_name_or_path, kwargs)
         if interpolate_positions is not None:
