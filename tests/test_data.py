@@ -19,6 +19,7 @@ from videomae.data import (
     load_training_videos,
     load_videos,
     make_processor,
+    read_class_names,
     sample_generator,
 )
 from videomae.masking import drawn_running_cell_mask, tube_mask
@@ -89,6 +90,25 @@ def test_a_class_called_test_is_a_class_where_there_is_no_train(folder):
     assert class_names(load_videos(folder("test/1.mp4", "trial/2.mp4"), "train")) == ["test", "trial"]
 
 
+def test_a_class_called_train_lies_with_the_others_in_a_split(folder):
+    assert class_names(load_videos(folder("train/train/1.mp4", "train/bus/2.mp4"), "train")) == ["bus", "train"]
+
+
+def test_folder_names_are_names_also_where_they_look_like_numbers(folder):
+    table = load_videos(folder("2020/1.mp4", "2019/2.mp4", "03/3.mp4"), "train")
+    assert class_names(table) == ["03", "2019", "2020"] and table["label"] == [0, 1, 2]
+    assert "label '2019' is unknown" in complaint(folder(), class_names=["03", "2020", "x"])
+
+
+def test_without_labels_nothing_that_is_wrong_with_them_matters(folder, listed):
+    root = folder("train/a/1.mp4", "train/empty/readme.txt", "val/b/2.mp4")
+    train, validation = load_training_videos(root, labels=False)
+    assert rows(train) == [("train/a/1.mp4", None)] and rows(validation) == [("val/b/2.mp4", None)]
+    for text in ("a.mp4 7 70\nb.mp4 -1 x\n", "path,action\na.mp4,x\nb.mp4,\n", "a.mp4,0,x\nb.mp4,70,y\n"):
+        table = load_videos(listed(text, "a.mp4", "b.mp4"), "train", labels=False)
+        assert rows(table) == [("a.mp4", None), ("b.mp4", None)]
+
+
 def test_given_class_names_set_the_numbers(folder):
     table = load_videos(folder("a/1.mp4", "b/2.mp4"), "train", class_names=["b", "x", "a"])
     assert table["label"] == [2, 0] and class_names(table) == ["b", "x", "a"]
@@ -111,14 +131,16 @@ LISTS = {
     "header": "path,label\na.mp4,0\nb c.mp4,1\n",
     "header, other columns": "id,class,fps,video_path\n7,0,25,a.mp4\n8,1,25,b c.mp4\n",
     "header, spaces": "video label\na.mp4 0\nb c.mp4 1\n",
+    "header, spaces, three columns": "path frames label\na.mp4 32 0\nc.mp4 40 1\n",
     "empty lines and a byte order mark": "\ufeffa.mp4 0\n\n  \nb c.mp4 1\n\n",
 }
 
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS.keys())
 def test_lists_are_read_in_every_usual_form(listed, text):
-    table = load_videos(listed(text, "a.mp4", "b c.mp4"), "train")
-    assert rows(table) == [("a.mp4", "0"), ("b c.mp4", "1")] and table["label"] == [0, 1]
+    table = load_videos(listed(text, "a.mp4", "b c.mp4", "c.mp4"), "train")
+    assert [label for _, label in rows(table)] == ["0", "1"] and table["label"] == [0, 1]
+    assert [path for path, _ in rows(table)] in (["a.mp4", "b c.mp4"], ["a.mp4", "c.mp4"])
 
 
 @pytest.mark.parametrize(
@@ -143,6 +165,21 @@ def test_integer_labels_are_ordered_as_numbers(listed):
 def test_integer_labels_take_given_names(listed):
     table = load_videos(listed("a.mp4 1\n", "a.mp4"), "train", class_names=["jump", "run", "swim"])
     assert table["label"] == [1] and class_names(table) == ["jump", "run", "swim"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "numbers"),
+    [
+        ("03", ["jump", "run", "swim", "walk"], [0, 3]),  # some of the classes
+        (["walk", "run"], ["jump", "run", "swim", "walk"], [3, 1]),
+        ("20", ["2", "1", "0"], [0, 2]),  # names that happen to be integers
+        ("01", ["1", "2", "3"], [0, 1]),  # one of them is no name: all are positions
+    ],
+)
+def test_all_labels_of_a_list_are_positions_in_the_given_names_or_all_are_names(listed, labels, names, numbers):
+    source = listed("a.mp4,{}\nb.mp4,{}\n".format(*labels), "a.mp4", "b.mp4")
+    table = load_videos(source, "train", class_names=names)
+    assert table["label"] == numbers and class_names(table) == names
 
 
 def test_a_folder_of_lists_is_the_official_layout(folder):
@@ -181,6 +218,65 @@ def test_a_source_that_is_missing_or_no_list_is_an_error(folder, tmp_path):
     assert "list ending in .csv" in complaint(folder("a.mp4") / "a.mp4")
 
 
+def test_a_class_called_train_and_folders_beside_the_splits_are_told_apart_by_the_user(folder):
+    text = complaint(folder("bus/1.mp4", "car/deep/2.mp4", "train/3.mp4", "notes/readme.txt"))
+    assert "data: train would be taken for a split, and the videos of bus, car left out" in text
+    assert "move them into" in text and "data/train" in text and "notes" not in text
+
+
+def test_loose_videos_beside_the_splits_are_not_left_out_silently(folder):
+    assert "the videos of 1.mp4 left out" in complaint(folder("1.mp4", "train/a/2.mp4", "val/a/3.mp4"))
+
+
+@pytest.mark.parametrize("parts", [("train/a/1.mp4", "val/a/2.mp4", "valid/a/3.mp4"), ("val.csv", "valid.txt")])
+def test_a_split_that_is_there_twice_is_an_error(folder, parts):
+    text = complaint(folder(*parts))
+    assert "val" in text and "are both the validation split" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("filename,action\na.mp4,jump\n", "none of the columns filename, action is known as the label"),
+        ("clip,label\na.mp4,jump\n", "none of the columns clip, label is known as the path"),
+        ("a.mp4 32 7\n", "3 columns without a header (a.mp4 | 32 | 7)"),
+        ("a.mp4 32 7\nmy b.mp4 40 jump high\n", "3 columns without a header (a.mp4 | 32 | 7)"),
+        ("folder 32 7\n", "3 columns without a header (folder | 32 | 7)"),
+        ("a.mp4,pick up, drop\n", "3 columns without a header (a.mp4 | pick up | drop)"),
+    ],
+)
+def test_columns_that_are_not_known_are_named_beside_those_that_are(listed, text, found):
+    message = complaint(listed(text, "a.mp4"))
+    assert found in message and "path, video, video_path" in message and "label, class, class_name" in message
+
+
+def test_a_line_with_more_columns_than_the_header_is_an_error(listed):
+    text = complaint(listed("path,label\na.mp4,pick up, drop\n", "a.mp4"))
+    assert "list.csv, line 2: 3 columns, the header has 2" in text
+
+
+def test_a_folder_in_a_list_is_no_video(listed):
+    assert "line 1: a folder, wanted a video" in complaint(listed("frames 0\n", "frames/1.jpg"))
+
+
+def test_a_list_or_class_file_that_is_not_utf_8_is_named(listed):
+    file = listed("")
+    file.write_bytes("a.mp4 böse\n".encode("utf-16"))
+    assert f"{file}: not UTF-8 text" in complaint(file)
+    with pytest.raises(ValueError, match="list.csv: not UTF-8 text"):
+        read_class_names(file)
+
+
+def test_class_names_are_the_lines_of_a_file(listed):
+    assert read_class_names(listed("\ufeffriding a bike\n jump \n\n")) == ["riding a bike", "jump"]
+
+
+@pytest.mark.parametrize(("text", "found"), [("\n", "it is empty"), ("a\n\nb\na\n", "found a, an empty line")])
+def test_a_class_file_has_each_class_once(listed, text, found):
+    with pytest.raises(ValueError, match=f"list.csv: wanted one class a line, each of them once; {found}"):
+        read_class_names(listed(text))
+
+
 def test_an_empty_list_is_an_error(listed):
     assert "the list is empty" in complaint(listed("\n"))
     assert "the list is empty" in complaint(listed("path,label\n"))
@@ -193,17 +289,18 @@ def test_files_missing_from_a_list_are_counted_and_the_first_few_shown(listed):
 
 
 @pytest.mark.parametrize(
-    ("label", "message"),
+    ("labels", "message"),
     [
-        ("swim", "label 'swim' is unknown; the classes are jump, run"),
-        ("2", "label '2' is out of range; the classes are 0 to 1"),
-        ("-1", "label '-1' is out of range; the classes are 0 to 1"),
-        ("", "label '' is missing"),
+        (["jump", "swim"], "label 'swim' is unknown; the classes are jump, run"),
+        (["jump", "1"], "label '1' is unknown; the classes are jump, run"),
+        (["0", "2"], "label '2' is out of range; the classes are 0 to 1"),
+        (["0", "-1"], "label '-1' is out of range; the classes are 0 to 1"),
+        (["jump", ""], "label '' is missing"),
     ],
 )
-def test_a_label_outside_the_given_classes_is_named_with_its_video(listed, label, message):
-    text = complaint(listed(f"a.mp4,jump\nb.mp4,{label}\n", "a.mp4", "b.mp4"), class_names=["jump", "run"])
-    assert f"b.mp4: {message}" in text
+def test_a_label_outside_the_given_classes_is_named_with_its_video(listed, labels, message):
+    source = listed("a.mp4,{}\nb.mp4,{}\n".format(*labels), "a.mp4", "b.mp4")
+    assert f"b.mp4: {message}" in complaint(source, class_names=["jump", "run"])
 
 
 def test_a_validation_label_that_training_does_not_have_is_an_error(folder):
@@ -234,10 +331,12 @@ def test_unlabelled_videos_cannot_be_classified(folder):
 
 
 def test_validation_videos_come_from_their_own_source_or_the_split(folder, tmp_path):
-    root = folder("train/a/1.mp4", "train/b/2.mp4", "val/b/3.mp4", "other/b/4.mp4")
+    root = folder("train/a/1.mp4", "train/b/2.mp4", "val/b/3.mp4")
+    (tmp_path / "other" / "b").mkdir(parents=True)
+    (tmp_path / "other" / "b" / "4.mp4").touch()
     assert rows(load_training_videos(root)[1]) == [("val/b/3.mp4", "b")]
-    train, validation = load_training_videos(root / "train", root / "other")
-    assert rows(validation) == [("other/b/4.mp4", "b")] and validation.features == train.features
+    train, validation = load_training_videos(root / "train", tmp_path / "other")
+    assert validation["video"] == [str(tmp_path / "other" / "b" / "4.mp4")] and validation.features == train.features
     assert load_training_videos(root / "train")[1] is None
 
 
@@ -500,5 +599,5 @@ def test_a_checkpoint_s_processor_keeps_its_sampling_and_statistics(tiny_config,
     processor = make_processor(config, tmp_path)
     assert (processor.num_frames, processor.frame_stride, processor.sampling) == (8, 5, "uniform")
     assert list(config.image_mean) == list(processor.image_mean) == [0.4] * 3
-    assert config.image_std == processor.image_std == 0.2
+    assert config.image_std == processor.image_std == (0.2, 0.2, 0.2)
     assert make_processor(tiny_config(), tmp_path, frame_stride=2).frame_stride == 2
