@@ -14,10 +14,8 @@ Validation looks at one view of a video, its middle. Leaves model, processor, me
 curves) in the output folder; `videomae evaluate` measures it with the paper's views.
 """
 
-import copy
 import logging
 import sys
-from pathlib import Path
 
 from videomae import cli
 from videomae.arguments import (
@@ -27,7 +25,6 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
-from videomae.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -51,30 +48,61 @@ def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
     from videomae.modeling_videomae import VideoMAEForVideoClassification
 
     if arguments.checkpoint is None:
-        model = VideoMAEForVideoClassification(VideoMAEConfig.preset(arguments.model, **arguments.overrides()))
-    elif arguments.from_scratch:
-        config = VideoMAEConfig.from_pretrained(arguments.model, use_mean_pooling=True, **arguments.overrides())
-        model = VideoMAEForVideoClassification(config)
-    else:
-        model = VideoMAEForVideoClassification.from_pretrained(
-            arguments.checkpoint,
-            interpolate_positions=arguments.interpolate_positions,
-            dtype="float32",
-            **arguments.overrides(),
-        )
+        fields = labels_of(class_names) | arguments.overrides()
+        return VideoMAEForVideoClassification(VideoMAEConfig.preset(arguments.model, **fields))
+    if arguments.from_scratch:
+        fields = labels_of(class_names) | {"use_mean_pooling": True} | arguments.overrides()
+        return VideoMAEForVideoClassification(VideoMAEConfig.from_pretrained(arguments.model, **fields))
+    model = VideoMAEForVideoClassification.from_pretrained(
+        arguments.checkpoint,
+        interpolate_positions=arguments.interpolate_positions,
+        dtype="float32",
+        **arguments.overrides(),
+    )
     return with_classes(model, class_names)
 
 
-def with_classes(model, class_names: list[str]):
-    """The model itself if it has these classes, otherwise its body under a new classifier."""
+def labels_of(class_names: list[str]) -> dict:
+    """The configuration's fields for these classes."""
     id2label = dict(enumerate(class_names))
-    if model.config.id2label == id2label:
+    return {"id2label": id2label, "label2id": {name: number for number, name in id2label.items()}}
+
+
+def with_classes(model, class_names: list[str]):
+    """The model itself, its classifier in the order of these classes, or a fresh one where it has others."""
+    from torch import nn
+
+    known = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    trained = type(model).__name__ in (model.config.architectures or ())  # otherwise its head is fresh anyway
+    model.config.update(labels_of(class_names))
+    if trained and sorted(known) == sorted(class_names):
+        order = [known.index(name) for name in class_names]
+        for parameter in model.classifier.parameters():
+            parameter.data = parameter.data[order]
         return model
-    config = copy.deepcopy(model.config)
-    config.id2label, config.label2id = id2label, {name: number for number, name in id2label.items()}
-    fresh = type(model)(config)
-    fresh.videomae, fresh.fc_norm = model.videomae, model.fc_norm
-    return fresh
+    if trained:
+        logger.warning(
+            "the classifier was trained for %d other classes (%s …): it is replaced by a fresh one for the %d of the "
+            "videos (%s …)",
+            *(len(known), ", ".join(known[:3]), len(class_names), ", ".join(class_names[:3])),
+        )
+    model.num_labels = len(class_names)
+    model.classifier = nn.Linear(model.config.hidden_size, model.num_labels)
+    model._init_weights(model.classifier)
+    return model
+
+
+def is_flipped(choice: bool | None, class_names: list[str]) -> bool:
+    """The user's choice; without one, whether no class is a direction."""
+    from videomae.data import directional_classes
+
+    directions = directional_classes(class_names)
+    if choice is None and directions:
+        logger.warning(
+            "clips are not mirrored, since that would change classes such as %r (--horizontal_flip true does it)",
+            directions[0],
+        )
+    return not directions if choice is None else choice
 
 
 def accuracy(prediction) -> dict[str, float]:
@@ -93,18 +121,19 @@ def main(argv: list[str] | None = None) -> int:
     from transformers import set_seed
 
     from videomae import data
-    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    names = Path(video.class_names).read_text("utf-8").splitlines() if video.class_names else None
+    names = data.read_class_names(video.class_names) if video.class_names else None
     train_videos, validation_videos = data.load_training_videos(video.data, video.validation_data, class_names=names)
     if validation_videos is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy = "no"
 
-    model = build_model(model_arguments, data.class_names(train_videos))
+    names = data.class_names(train_videos)
+    model = build_model(model_arguments, names)
     processor = data.make_processor(
         model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
     )
@@ -112,7 +141,7 @@ def main(argv: list[str] | None = None) -> int:
         train_videos,
         processor,
         train=True,
-        flip=video.horizontal_flip,
+        flip=is_flipped(video.horizontal_flip, names),
         seed=training.seed,
         on_bad_video=video.on_bad_video,
         max_bad_share=video.max_bad_share,
@@ -129,14 +158,7 @@ def main(argv: list[str] | None = None) -> int:
         processing_class=processor,
         compute_metrics=accuracy,
     )
-    metrics = trainer.train(resume_from_checkpoint=training.resume_from_checkpoint).metrics
-    if validation_clips:
-        metrics |= trainer.evaluate()
-
-    trainer.save_model()
-    trainer.save_state()
-    if trainer.is_world_process_zero():
-        write_json(Path(training.output_dir) / "metrics.json", metrics | {"bad_videos": train_clips.bad_videos})
+    train_and_save(trainer)
     return 0
 
 

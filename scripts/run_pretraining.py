@@ -17,7 +17,6 @@ Leaves model, processor, metrics.json and trainer_state.json (the loss curve) in
 
 import sys
 from functools import partial
-from pathlib import Path
 
 from videomae import cli
 from videomae.arguments import (
@@ -27,7 +26,6 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
-from videomae.files import write_json
 
 
 def build_model(arguments: PretrainingModelArguments):
@@ -46,6 +44,9 @@ def build_model(arguments: PretrainingModelArguments):
 
 
 def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]) -> dict:
+    """What draws the masks of a clip. Raises ValueError where they do not fit the grid: here, not in a worker."""
+    import torch
+
     from videomae import masking
 
     masks = {"tube": masking.tube_mask, "random": masking.random_mask, "frame": masking.frame_mask}
@@ -53,6 +54,9 @@ def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]
     decoder_mask = None
     if arguments.decoder_mask_ratio:
         decoder_mask = partial(masking.drawn_running_cell_mask, grid, arguments.decoder_mask_ratio)
+    for draw in (mask, decoder_mask):
+        if draw is not None:
+            draw(generator=torch.Generator())
     return {"mask": mask, "decoder_mask": decoder_mask}
 
 
@@ -63,12 +67,12 @@ def main(argv: list[str] | None = None) -> int:
     from transformers import set_seed
 
     from videomae.data import PretrainingCollator, PretrainingDataset, load_training_videos, make_processor
-    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    train_videos, validation_videos = load_training_videos(video.data, video.validation_data)
+    train_videos, validation_videos = load_training_videos(video.data, video.validation_data, labels=False)
     model = build_model(model_arguments)
     config = model.config
     processor = make_processor(config, model_arguments.checkpoint, frame_stride=video.frame_stride)
@@ -90,14 +94,7 @@ def main(argv: list[str] | None = None) -> int:
         eval_dataset=clips(validation_videos) if validation_videos else None,
         processing_class=processor,
     )
-    metrics = trainer.train(resume_from_checkpoint=training.resume_from_checkpoint).metrics
-    if validation_videos:
-        metrics |= trainer.evaluate()
-
-    trainer.save_model()
-    trainer.save_state()
-    if trainer.is_world_process_zero():
-        write_json(Path(training.output_dir) / "metrics.json", metrics | {"bad_videos": train_clips.bad_videos})
+    train_and_save(trainer)
     return 0
 
 

@@ -65,10 +65,9 @@ def test_a_default_for_an_unknown_flag_is_an_error():
     ("argv", "expected"),
     [
         (["--horizontal_flip", "false"], (False, False)),
-        (["--no_horizontal_flip"], (False, False)),
         (["--horizontal_flip", "true", "--from_scratch", "true"], (True, True)),
-        (["--from_scratch"], (True, True)),
-        (["--from_scratch", "false"], (True, False)),
+        (["--from_scratch"], (None, True)),
+        (["--from_scratch", "false"], (None, False)),
     ],
 )
 def test_booleans_can_be_switched_both_ways(argv, expected):
@@ -87,6 +86,7 @@ def test_image_size_is_one_number_or_two(argv, size):
 
 def test_overrides_are_the_given_fields_of_the_configuration(tiny_config):
     model = known("--hidden_size", "12", "--norm_pix_loss", "false", "--decoder", "v2", "--model", "large")[1]
+    assert known("--model", "runs/a", "--interpolate_positions", "true")[1].overrides() == {}
     assert model.overrides() == {"hidden_size": 12, "norm_pix_loss": False}
     finetuning = known("--from_scratch", "--drop_path_rate", "0", types=FINETUNING)[1]
     assert finetuning.overrides() == {"drop_path_rate": 0.0}
@@ -118,11 +118,14 @@ def test_all_complaints_come_in_one_error():
                 "-1",
                 "--layer_decay",
                 "2",
+                "--learning_rate",
+                "0",
             ),
         )
     wrong = (
         "mask_ratio is 1.0, decoder_mask_ratio is -1.0, frame_stride is 0, max_bad_share is 2.0, image_size has 3, "
-        "base_learning_rate is 0.0, min_learning_rate is 1e-05, warmup_epochs is -1.0, layer_decay is 2.0"
+        "base_learning_rate is 0.0, min_learning_rate is 1e-05, warmup_epochs is -1.0, layer_decay is 2.0, "
+        "learning_rate is 0.0"
     )
     for flag in wrong.split(", "):
         assert f"--{flag}" in str(error.value)
@@ -140,6 +143,23 @@ def test_all_complaints_come_in_one_error():
 def test_a_value_of_the_wrong_kind_is_a_value_error(argv, message):
     with pytest.raises(ValueError, match=message):
         known(*argv)
+
+
+@pytest.mark.parametrize(
+    ("types", "argv", "message"),
+    [
+        (PRETRAINING, ["--model", "runs/a", "--decoder", "v2"], "--decoder is v2, but --model runs/a brings its own"),
+        (PRETRAINING, ["--interpolate_positions", "false"], "--interpolate_positions .* --model is the preset base"),
+        (
+            FINETUNING,
+            ["--model", "runs/a", "--from_scratch", "--interpolate_positions", "true"],
+            "--interpolate_positions .* --from_scratch takes none",
+        ),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_a_value_error(types, argv, message):
+    with pytest.raises(ValueError, match=message):
+        known(*argv, types=types)
 
 
 def test_a_missing_flag_is_a_value_error():
@@ -185,6 +205,7 @@ def test_help_shows_the_manual_page_every_flag_and_defaults(capsys):
     text = capsys.readouterr().out
     assert exit_.value.code == 0
     assert "Line one.\n    line two\n" in text and "TrainingArguments" in text
+    assert all(name in text for name in ("lr_scheduler_type", "warmup_steps", "dataloader_drop_last"))
     for group in FINETUNING:
         for field in dataclasses.fields(group):
             assert f"  --{field.name}" in text

@@ -16,6 +16,7 @@ from videomae.data import (
     PretrainingDataset,
     UnreadableVideoError,
     class_names,
+    directional_classes,
     load_training_videos,
     load_videos,
     make_processor,
@@ -118,6 +119,14 @@ def test_linked_folders_are_followed(folder, tmp_path):
     root = folder("a/1.mp4")
     (root / "b").symlink_to(tmp_path / "data" / "a")
     assert [label for _, label in rows(load_videos(root, "train"))] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["turn left", "Right", "swipe_left", "SwipeRight", "LEFT-TURN", "walk leftwards", "anticlockwise", "clockwise"],
+)
+def test_classes_that_a_mirror_changes_are_told_by_a_word_of_their_name(name):
+    assert directional_classes(["leftover", "bright", name, "7", "copyright"]) == [name]
 
 
 # ---- lists ----
@@ -529,9 +538,10 @@ def test_the_stand_in_keeps_the_randomness_of_the_row_it_stands_for(damaged, pre
     assert not equal(dataset[2], dataset[3])  # both show video 3
 
 
-def test_too_many_damaged_videos_are_an_error(damaged, pretraining):
-    dataset = pretraining(on_bad_video="skip", max_bad_share=0.2)
-    with pytest.raises(UnreadableVideoError, match="2 of 5 videos do not decode, 1 may be skipped"):
+@pytest.mark.parametrize(("share", "counts"), [(0.2, (2, 1)), (0.01, (2, 1)), (0.0, (1, 0))])
+def test_too_many_damaged_videos_are_an_error(damaged, pretraining, share, counts):
+    dataset = pretraining(on_bad_video="skip", max_bad_share=share)
+    with pytest.raises(UnreadableVideoError, match="{} of 5 videos do not decode, {} may be skipped".format(*counts)):
         dataset[1]
 
 

@@ -81,12 +81,21 @@ def weights_of(folder):
     return VideoMAEForPreTraining.from_pretrained(folder).state_dict()
 
 
-def test_two_processes_give_the_losses_and_weights_of_one(videos, tmp_path):
+def bad_videos_of(folder):
+    return json.loads((folder / "metrics.json").read_text())["bad_videos"]
+
+
+def test_two_processes_give_the_losses_weights_and_bad_videos_of_one(videos, tmp_path):
     two, one = tmp_path / "two", tmp_path / "one"
-    reports = run_on_two(tmp_path, two, "--data", str(videos), "--per_device_train_batch_size", "1")
+    bad = [videos / "10.mp4", videos / "4.mp4"]  # with this seed one is read by the second process, one by the first
+    for video in bad:
+        video.write_text("this is no video")
+    argv = ["--data", str(videos), "--on_bad_video", "skip", "--max_bad_share", "0.2"]
+    reports = run_on_two(tmp_path, two, *argv, "--per_device_train_batch_size", "1")
     assert reports == [{"exit": 0, "world_size": 2, "backend": "gloo"}] * 2
-    argv = [*ARGUMENTS, "--data", str(videos), "--output_dir", str(one), "--per_device_train_batch_size", "2"]
+    argv = [*ARGUMENTS, *argv, "--output_dir", str(one), "--per_device_train_batch_size", "2"]
     assert run_pretraining.main(argv) == 0
+    assert bad_videos_of(two) == bad_videos_of(one) == [str(video) for video in bad]
     assert len(losses_of(one)) == 6
     assert losses_of(two) == pytest.approx(losses_of(one), rel=1e-5)
     alone = weights_of(one)

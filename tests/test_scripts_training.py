@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli, data
 from videomae.scripts import run_finetuning, run_pretraining
 
 TINY = (
@@ -21,6 +21,7 @@ SHORT = (
     "--num_train_epochs 2 --warmup_epochs 1 --per_device_train_batch_size 2 --logging_steps 1 --save_strategy no "
     "--dataloader_num_workers 0 --use_cpu --disable_tqdm true"
 ).split()
+STILL = ["--learning_rate", "1e-9", "--min_learning_rate", "0"]  # weights stay what they are, to about 1e-8
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def videos(tiny_clip):
 def pretrain(videos, tmp_path):
     """`pretrain(*argv) -> Path`: what the program leaves."""
 
-    def run(*argv, model=("--model", "small", *TINY, *TINY_DECODER), name="pretrained", data=None):
+    def run(*argv, model=("--model", "small", *TINY, *TINY_DECODER), name="pretrained", data=videos):
         output = tmp_path / name
-        base = ["--data", str(data or videos), "--output_dir", str(output), "--frame_stride", "3"]
+        base = ["--data", str(data), "--output_dir", str(output), "--frame_stride", "3"]
         assert run_pretraining.main([*base, *SHORT, *model, *argv]) == 0
         return output
 
@@ -48,9 +49,9 @@ def pretrain(videos, tmp_path):
 
 @pytest.fixture
 def finetune(videos, tmp_path):
-    def run(*argv, name="finetuned", data=None):
+    def run(*argv, name="finetuned", data=videos):
         output = tmp_path / name
-        assert run_finetuning.main(["--data", str(data or videos), "--output_dir", str(output), *SHORT, *argv]) == 0
+        assert run_finetuning.main(["--data", str(data), "--output_dir", str(output), *SHORT, *argv]) == 0
         return output
 
     return run
@@ -89,8 +90,7 @@ def test_pre_training_goes_on_from_a_checkpoint_with_its_sampling(pretrain):
     second = pretrain(
         "--frame_stride",
         "2",
-        "--learning_rate",
-        "1e-9",
+        *STILL,
         model=("--model", str(first), *TINY_DECODER[-2:]),
         name="second",
     )
@@ -109,6 +109,11 @@ def test_unlabelled_videos_and_no_validation_are_enough(pretrain, videos):
     assert "eval_loss" not in metrics
 
 
+def test_labels_of_no_use_do_not_stop_pre_training(pretrain, videos):
+    (videos / "list.csv").write_text("train/run/0.mp4 7\ntrain/run/1.mp4 -3\n")
+    assert metrics_of(pretrain(data=videos / "list.csv"))["epoch"] == 2
+
+
 def test_a_resumed_program_ends_with_the_same_weights(pretrain):
     keep = ("--save_strategy", "steps", "--save_steps", "1", "--save_total_limit", "9")
     whole = pretrain(*keep, name="whole")
@@ -119,7 +124,7 @@ def test_a_resumed_program_ends_with_the_same_weights(pretrain):
 
 def test_fine_tuning_takes_over_the_encoder_and_writes_the_classes(pretrain, finetune):
     pretrained = pretrain()
-    folder = finetune("--model", str(pretrained), "--learning_rate", "1e-9")
+    folder = finetune("--model", str(pretrained), *STILL)
     model = VideoMAEForVideoClassification.from_pretrained(folder)
     assert model.config.id2label == {0: "jump", 1: "run", 2: "swim"}
     assert model.config.label2id == {"jump": 0, "run": 1, "swim": 2}
@@ -135,32 +140,60 @@ def test_fine_tuning_takes_over_the_encoder_and_writes_the_classes(pretrain, fin
 
 def test_from_scratch_takes_only_the_architecture(pretrain, finetune):
     pretrained = pretrain()
-    folder = finetune("--model", str(pretrained), "--from_scratch", "--learning_rate", "1e-9")
+    folder = finetune("--model", str(pretrained), "--from_scratch", *STILL)
     name = "encoder.layer.1.attention.attention.value.weight"
     before = VideoMAEForPreTraining.from_pretrained(pretrained).videomae.get_parameter(name)
     after = VideoMAEForVideoClassification.from_pretrained(folder).videomae.get_parameter(name)
     assert after.shape == before.shape and not torch.allclose(before, after, atol=1e-3)
 
 
-def test_a_classifier_gets_other_classes_and_keeps_its_body(finetune, videos):
-    start = ["--model", "small", *TINY, "--learning_rate", "0.1"]
-    first = finetune(*start, "--data", str(videos / "train"), "--eval_strategy", "no")
+@pytest.fixture
+def classifier(finetune, videos):
+    """A checkpoint that has learned the classes jump, run and swim, in this order."""
+    start = ["--model", "small", *TINY, "--learning_rate", "0.1", "--eval_strategy", "no"]
+    return finetune(*start, data=videos / "train", name="classifier")
+
+
+def test_a_classifier_gets_other_classes_and_keeps_its_body(classifier, finetune, videos, caplog):
     (videos / "val" / "run").rename(videos / "val" / "walk")
-    second = finetune(
-        "--model",
-        str(first),
-        "--data",
-        str(videos / "val"),
-        "--learning_rate",
-        "1e-9",
-        "--eval_strategy",
-        "no",
-        name="second",
-    )
-    before, after = (VideoMAEForVideoClassification.from_pretrained(folder) for folder in (first, second))
-    assert list(after.config.id2label.values()) == ["jump", "swim", "walk"]
+    second = finetune("--model", str(classifier), *STILL, "--eval_strategy", "no", data=videos / "val")
+    before, after = (VideoMAEForVideoClassification.from_pretrained(folder) for folder in (classifier, second))
+    assert list(after.config.id2label.values()) == ["jump", "swim", "walk"] and after.classifier.out_features == 3
     assert before.fc_norm.weight.std() > 1e-3  # it has learned
     torch.testing.assert_close(after.fc_norm.weight, before.fc_norm.weight, rtol=0, atol=1e-6)
+    assert before.classifier.weight.std() > 1e-2 > after.classifier.weight.std() > 0
+    assert "trained for 3 other classes (jump, run, swim …): it is replaced by a fresh one" in caplog.text
+
+
+def test_a_classifier_keeps_what_it_knows_of_the_same_classes_in_another_order(
+    classifier, finetune, videos, tmp_path, caplog
+):
+    (tmp_path / "names.txt").write_text("swim\njump\nrun\n")
+    second = finetune("--model", str(classifier), *STILL, "--class_names", str(tmp_path / "names.txt"))
+    before, after = (VideoMAEForVideoClassification.from_pretrained(folder) for folder in (classifier, second))
+    assert after.config.label2id == {"swim": 0, "jump": 1, "run": 2}
+    for name in ("weight", "bias"):
+        old, new = (getattr(model.classifier, name) for model in (before, after))
+        assert old.std() > 1e-3
+        torch.testing.assert_close(new, old[[2, 0, 1]], rtol=0, atol=1e-6)
+    assert "replaced" not in caplog.text
+
+
+@pytest.mark.parametrize(("argv", "mirrored"), [([], False), (["--horizontal_flip", "true"], True)])
+def test_clips_of_left_and_right_are_mirrored_only_when_asked_for(
+    finetune, videos, caplog, monkeypatch, argv, mirrored
+):
+    seen = []
+    monkeypatch.setattr(data, "horizontal_flip", lambda clip, generator: seen.append(clip) or clip)
+    for split in ("train", "val"):
+        (videos / split / "run").rename(videos / split / "turn left")
+    finetune("--model", "small", *TINY, *argv)
+    assert bool(seen) == mirrored and ("would change classes such as 'turn left'" in caplog.text) != mirrored
+
+
+def test_clips_are_mirrored_where_no_class_is_a_direction_and_it_is_not_forbidden():
+    assert run_finetuning.is_flipped(None, ["jump", "run"]) is True
+    assert run_finetuning.is_flipped(False, ["jump", "run"]) is False
 
 
 def test_class_names_from_a_file_name_integer_labels(finetune, videos, tmp_path):
@@ -221,6 +254,15 @@ def test_a_bad_video_is_one_error_with_exit_code_2(videos, tmp_path, capsys, con
     assert cli.run(run_pretraining.main, [*argv, "--dataloader_num_workers", workers]) == 2
     error = capsys.readouterr().err
     assert f"error: {bad}: " in error and "Traceback" not in error
+
+
+def test_a_mask_that_does_not_fit_is_one_error_before_any_worker(videos, tmp_path, capsys):
+    argv = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), *SHORT, *TINY, *TINY_DECODER]
+    argv += ["--decoder_mask_ratio", "0.5", "--dataloader_num_workers", "1"]
+    assert cli.run(run_pretraining.main, argv) == 2
+    error = capsys.readouterr().err
+    assert "error: a running-cell mask needs even numbers of patches, but the grid is 3x4" in error
+    assert "worker" not in error
 
 
 def test_unlabelled_videos_cannot_be_fine_tuned(videos, tmp_path, capsys):

@@ -156,6 +156,13 @@ def test_a_given_learning_rate_is_taken_as_it_is(arguments):
     assert arguments(learning_rate=0.3).learning_rate == 0.3
 
 
+def test_a_learning_rate_below_the_end_of_the_cosine_raises_with_both(arguments):
+    rates = {"learning_rate": 1e-7, "per_device_train_batch_size": 16}
+    with pytest.raises(ValueError, match=r"learning_rate is 1e-07, but the cosine ends at 6.25e-07 \(min_learning"):
+        arguments(**rates, min_learning_rate=1e-5)
+    assert arguments(**rates, min_learning_rate=0).final_learning_rate == 0
+
+
 def test_defaults_are_those_of_videomae_s_pre_training(tmp_path):
     args = VideoMAETrainingArguments(output_dir=str(tmp_path), use_cpu=True)
     assert (args.adam_beta1, args.adam_beta2, args.adam_epsilon, args.weight_decay) == (0.9, 0.95, 1e-8, 0.05)
@@ -166,9 +173,14 @@ def test_defaults_are_those_of_videomae_s_pre_training(tmp_path):
 def test_all_complaints_about_the_arguments_come_in_one_error(arguments):
     with pytest.raises(ValueError) as error:
         arguments(
-            warmup_epochs=3, warmup_steps=5, dataloader_drop_last=True, lr_scheduler_type="linear", layer_decay=2.0
+            warmup_epochs=3,
+            warmup_steps=5,
+            dataloader_drop_last=True,
+            lr_scheduler_type="linear",
+            lr_scheduler_kwargs={"num_cycles": 2},
+            layer_decay=2.0,
         )
-    for part in ("warmup_epochs 3", "warmup_steps is 5", "drop_last", "'linear'", "layer_decay is 2.0"):
+    for part in ("warmup_epochs 3", "num_cycles", "warmup_steps is 5", "drop_last", "'linear'", "layer_decay is 2.0"):
         assert part in str(error.value)
 
 

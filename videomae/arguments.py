@@ -49,7 +49,11 @@ class VideoArguments:
     on_bad_video: Literal["error", "skip"] = flag(
         "A training video that does not decode ends the run, or is replaced by the next one, with a warning.", "error"
     )
-    max_bad_share: float = flag("With --on_bad_video skip, stop when more than this share of the videos is bad.", 0.01)
+    max_bad_share: float = flag(
+        "With --on_bad_video skip, stop when more than this share of the videos is bad, and more than one; "
+        "0: at the first.",
+        0.01,
+    )
 
     def complaints(self) -> list[str]:
         wrong = []
@@ -91,7 +95,9 @@ class FinetuningVideoArguments(VideoArguments):
         "Frames close together (Kinetics) or spread over the video (Something-Something); default: the checkpoint's.",
         None,
     )
-    horizontal_flip: bool = flag("Mirror half of the clips; turn off where left and right matter.", True)
+    horizontal_flip: bool | None = flag(
+        "Mirror half of the clips; default: unless a class name says left, right or clockwise.", None
+    )
 
 
 # ---- model ----
@@ -142,9 +148,14 @@ class ModelArguments:
         return given
 
     def complaints(self) -> list[str]:
+        wrong = []
         if self.image_size is not None and len(self.image_size) > 2:
-            return [f"--image_size has {len(self.image_size)} numbers, wanted one, or height and width"]
-        return []
+            wrong.append(f"--image_size has {len(self.image_size)} numbers, wanted one, or height and width")
+        if self.interpolate_positions is not None and self.checkpoint is None:
+            wrong.append(
+                f"--interpolate_positions is for a checkpoint's positions, --model is the preset {self.model}"
+            )
+        return wrong
 
 
 @dataclass
@@ -158,6 +169,15 @@ class PretrainingModelArguments(ModelArguments):
     decoder_intermediate_size: int | None = flag("MLP width of the decoder.", None)
     norm_pix_loss: bool | None = flag("Whether a patch's target has its mean and deviation removed.", None)
 
+    def complaints(self) -> list[str]:
+        wrong = super().complaints()
+        if self.decoder is not None and self.checkpoint is not None:
+            wrong.append(
+                f"--decoder is {self.decoder}, but --model {self.model} brings its own decoder: leave it out, or give "
+                "the decoder's sizes (--decoder_num_hidden_layers …)"
+            )
+        return wrong
+
 
 @dataclass
 class FinetuningModelArguments(ModelArguments):
@@ -165,6 +185,12 @@ class FinetuningModelArguments(ModelArguments):
 
     from_scratch: bool = flag("Take only the architecture of the checkpoint, with new weights.", False)
     classifier_dropout: float | None = flag("Dropout before the classifier.", None)
+
+    def complaints(self) -> list[str]:
+        wrong = super().complaints()
+        if self.interpolate_positions is not None and self.checkpoint is not None and self.from_scratch:
+            wrong.append("--interpolate_positions is for a checkpoint's positions, --from_scratch takes none of them")
+        return wrong
 
 
 # ---- optimisation ----
@@ -214,6 +240,8 @@ class OptimizationArguments:
                 f"--min_learning_rate is {self.min_learning_rate}, wanted 0 to --base_learning_rate "
                 f"{self.base_learning_rate}"
             )
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            wrong.append(f"--learning_rate is {self.learning_rate}, wanted more than 0")
         if self.warmup_epochs < 0:
             wrong.append(f"--warmup_epochs is {self.warmup_epochs}, wanted 0 or more")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
@@ -269,7 +297,11 @@ def parse_known(
     parser = _Parser(types, defaults=defaults, description=description, formatter_class=_HelpFormatter)
     if {"-h", "--help"} & set(argv):
         if OptimizationArguments in types:
-            parser.epilog = f"All options of transformers.TrainingArguments work too: {TRAINING_ARGUMENTS_PAGE}"
+            parser.epilog = (
+                "All options of transformers.TrainingArguments work too, except for lr_scheduler_type,\n"
+                "lr_scheduler_kwargs and warmup_steps (the schedule is the papers'; --warmup_epochs) and\n"
+                f"dataloader_drop_last: {TRAINING_ARGUMENTS_PAGE}"
+            )
         parser.print_help()
         raise SystemExit(0)
     *parsed, rest = parser.parse(argv)

@@ -47,6 +47,8 @@ LIST_EXTENSIONS = (".csv", ".txt", ".tsv")
 PATH_COLUMNS = ("path", "video", "video_path", "file", "file_name", "filename")
 LABEL_COLUMNS = ("label", "class", "class_name", "category")
 COMPLAINTS_SHOWN = 5
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # swipe_left, SwipeLeft, SWIPE-LEFT
+_DIRECTION = re.compile(r"(?:left|right)(?:wards?|hand(?:ed)?)?|(?:counter|anti)?clockwise", re.IGNORECASE)
 _VIDEO_AND_REST = re.compile(
     rf"(.*(?:{'|'.join(map(re.escape, sorted(VIDEO_EXTENSIONS)))}))(?:\s+(.*))?", re.IGNORECASE
 )
@@ -142,6 +144,11 @@ def class_names(videos: datasets.Dataset) -> list[str]:
             "or a list with a label on each line"
         )
     return videos.features["label"].names
+
+
+def directional_classes(class_names: Sequence[str]) -> list[str]:
+    """Those whose names say left, right or clockwise, as words: mirrored, their videos show another class."""
+    return [name for name in class_names if any(map(_DIRECTION.fullmatch, _WORD.findall(name)))]
 
 
 def read_class_names(file: str | os.PathLike) -> list[str]:
@@ -432,7 +439,7 @@ class _VideoDataset(torch.utils.data.Dataset):
         self.videos = videos
         self.seed = seed
         self.on_bad_video = on_bad_video
-        self.max_bad_videos = max(1, int(max_bad_share * len(videos)))
+        self.max_bad_videos = max(1, int(max_bad_share * len(videos))) if max_bad_share else 0
         # In shared memory, so that workers which already run learn of a new epoch and count bad videos together.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._bad = torch.zeros(len(videos), dtype=torch.bool).share_memory_()
@@ -501,7 +508,7 @@ class PretrainingDataset(_VideoDataset):
         crop: called with a clip, `size=` and `generator=`, gives the clip of that size.
         seed: with the epoch and the row, all randomness.
         on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
-        max_bad_share: share of the videos that may be skipped (at least one) before that is an error, too.
+        max_bad_share: share of the videos that may be skipped before that is an error, too: 0, or at least one video.
     """
 
     def __init__(

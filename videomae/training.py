@@ -7,13 +7,16 @@ VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .arguments import OptimizationArguments, flag
+from .files import write_json
 from .modeling_videomae import classification_loss
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
@@ -103,6 +106,12 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
         super().__post_init__()
         if self.learning_rate is None:
             self.learning_rate = self.base_learning_rate * self.total_batch_size / BASE_BATCH
+        if self.learning_rate < self.final_learning_rate:
+            raise ValueError(
+                f"learning_rate is {self.learning_rate:g}, but the cosine ends at {self.final_learning_rate:g} "
+                f"(min_learning_rate {self.min_learning_rate:g} for a total batch of {BASE_BATCH}): "
+                "raise the first or lower min_learning_rate"
+            )
 
     @property
     def total_batch_size(self) -> int:
@@ -118,6 +127,8 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
         wrong = super().complaints()
         if self.lr_scheduler_type != "cosine":
             wrong.append(f"lr_scheduler_type is {self.lr_scheduler_type!r}, wanted 'cosine' (or pass a scheduler)")
+        if self.lr_scheduler_kwargs:
+            wrong.append(f"lr_scheduler_kwargs is {self.lr_scheduler_kwargs}: the official schedule has none")
         if self.warmup_steps:
             wrong.append(f"warmup_steps is {self.warmup_steps}: the warm-up is given as warmup_epochs")
         if self.dataloader_drop_last:
@@ -266,3 +277,20 @@ class VideoMAETrainer(Trainer):
             class_weights=self.class_weights,
         )
         return (loss, outputs) if return_outputs else loss
+
+
+def train_and_save(trainer: VideoMAETrainer) -> None:
+    """Train, look at the validation videos where there are any, and leave what a run leaves in its output folder.
+
+    That is model and processor, trainer_state.json (the curves) and metrics.json: the last metrics, and as
+    "bad_videos" the paths that any process skipped. Training starts from `resume_from_checkpoint`, if that is given.
+    """
+    args = trainer.args
+    metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
+    if trainer.eval_dataset is not None:
+        metrics |= trainer.evaluate()
+    bad_videos = sorted(set(gather_object(trainer.train_dataset.bad_videos)))
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.is_world_process_zero():
+        write_json(Path(args.output_dir) / "metrics.json", metrics | {"bad_videos": bad_videos})
