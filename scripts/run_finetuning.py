@@ -92,19 +92,6 @@ def with_classes(model, class_names: list[str]):
     return model
 
 
-def is_flipped(choice: bool | None, class_names: list[str]) -> bool:
-    """The user's choice; without one, whether no class is a direction."""
-    from videomae.data import directional_classes
-
-    directions = directional_classes(class_names)
-    if choice is None and directions:
-        logger.warning(
-            "clips are not mirrored, since that would change classes such as %r (--horizontal_flip true does it)",
-            directions[0],
-        )
-    return not directions if choice is None else choice
-
-
 def accuracy(prediction) -> dict[str, float]:
     """Accuracies in percent; one clip is one video here."""
     import torch
@@ -132,8 +119,7 @@ def main(argv: list[str] | None = None) -> int:
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy = "no"
 
-    names = data.class_names(train_videos)
-    model = build_model(model_arguments, names)
+    model = build_model(model_arguments, data.class_names(train_videos))
     processor = data.make_processor(
         model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
     )
@@ -141,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
         train_videos,
         processor,
         train=True,
-        flip=is_flipped(video.horizontal_flip, names),
+        flip=video.horizontal_flip,
         seed=training.seed,
         on_bad_video=video.on_bad_video,
         max_bad_share=video.max_bad_share,

@@ -151,6 +151,16 @@ def directional_classes(class_names: Sequence[str]) -> list[str]:
     return [name for name in class_names if any(map(_DIRECTION.fullmatch, _WORD.findall(name)))]
 
 
+def _may_be_mirrored(class_names: Sequence[str]) -> bool:
+    directions = directional_classes(class_names)
+    if directions:
+        logger.warning(
+            "clips are not mirrored: that would change the class %r (flip=True, --horizontal_flip true, does it)",
+            directions[0],
+        )
+    return not directions
+
+
 def read_class_names(file: str | os.PathLike) -> list[str]:
     """The lines of a text file, one class each, in the order of their numbers.
 
@@ -556,7 +566,8 @@ class ClassificationDataset(_VideoDataset):
         processor: a `VideoMAEVideoProcessor`; says how many frames of which size are sampled how.
         train: whether to draw.
         crop: in training, as in `PretrainingDataset`.
-        flip: in training, whether half of the clips are mirrored.
+        flip: in training, whether half of the clips are mirrored. Default: unless a class is a direction
+            (`directional_classes`), which is logged.
         seed, on_bad_video, max_bad_share: as in `PretrainingDataset`; without `train` a bad video is always an error.
     """
 
@@ -567,18 +578,18 @@ class ClassificationDataset(_VideoDataset):
         *,
         train: bool,
         crop: Callable[..., Tensor] = random_resized_crop,
-        flip: bool = True,
+        flip: bool | None = None,
         seed: int = 0,
         on_bad_video: str = "error",
         max_bad_share: float = 0.01,
     ):
-        class_names(videos)  # raises where there are none
+        names = class_names(videos)
         policy = on_bad_video if train else "error"
         super().__init__(videos, seed=seed, on_bad_video=policy, max_bad_share=max_bad_share)
         self.processor = processor
         self.train = train
         self.crop = crop
-        self.flip = flip
+        self.flip = train and (_may_be_mirrored(names) if flip is None else flip)
 
     def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
         clip = self._drawn_clip(reader, generator) if self.train else self._middle_clip(reader)
