@@ -1,12 +1,14 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Which frames make a clip, and that exactly those are read, whatever the file."""
 
+import gc
 import json
 import os
 import pickle
 import struct
 from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 
 import av
 import numpy as np
@@ -361,6 +363,30 @@ def test_more_threads_give_the_same_frames(write_video):
     assert torch.equal(read_frames(path, [3, 17, 38], num_threads=3), read_frames(path, [3, 17, 38], num_threads=1))
 
 
+@pytest.mark.parametrize("name", ["open_gop.mkv", "hevc_open_gop.mkv"])
+def test_frames_between_key_frames_that_others_lead_are_right_on_more_threads_too(name, write_video):
+    path = write_video(name, **FORMATS[name])
+    expected = front_to_back(path)
+    with VideoReader(path, num_threads=3) as reader:
+        for number in (39, 25, 13, 2):
+            np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
+        assert reader._index is not None
+
+
+def test_memory_does_not_grow_with_the_file(write_video):
+    """Counted at every read from a file of many: how many packets are alive."""
+    alive = []
+
+    class Source(BytesIO):
+        def read(self, size=-1):
+            alive.append(sum(type(thing) is av.Packet for thing in gc.get_objects()))
+            return super().read(size)
+
+    data = write_video("video.avi", "mjpeg", pix_fmt="yuvj420p", num_frames=300).read_bytes()
+    assert probe(Source(data)).num_frames == 300
+    assert len(alive) > 4 and max(alive) < 10
+
+
 def test_frames_are_a_view_of_channels_last_memory(write_video):
     frames = read_frames(write_video("video.mp4"), [5, 6, 7])
     assert frames.shape == (3, 3, 46, 64) and frames.dtype == torch.uint8
@@ -406,6 +432,19 @@ def test_an_index_that_does_not_fit_the_frames_is_given_up_not_believed(write_vi
         wrong = [stamp + 1 for stamp in reader._index.timestamps]
         reader._index = FrameIndex(wrong, reader._index.keys)
         assert torch.equal(reader.read([20, 33]), expected)
+
+
+def test_a_jump_to_where_decoding_can_not_start_is_no_damage(write_video):
+    path = write_video("open_gop.mkv", **FORMATS["open_gop.mkv"])
+    with av.open(str(path)) as container:
+        keys = sorted(packet.pts for packet in container.demux(video=0) if packet.is_keyframe)
+    with VideoReader(path) as reader:
+        timestamps = reader._index.timestamps
+        assert len(reader._index.keys) < len(keys)  # the others have frames stored after them and shown before
+        expected = front_to_back(path)
+        for number in range(40):
+            reader._index = FrameIndex(timestamps, keys)
+            np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
 
 
 def test_a_file_that_lists_more_frames_than_decode_is_refused(write_video):
@@ -542,6 +581,75 @@ def test_a_frame_that_does_not_decode_is_an_error_and_never_another_frame(write_
         assert torch.equal(reader.read([0, 47]), expected)  # what surrounds it is still there
         with pytest.raises(VideoDecodeError):
             reader.read(range(24, 36))
+
+
+def damaged(data, seed, length=20):
+    random = np.random.default_rng(seed)
+    start = int(random.integers(len(data) - length))
+    return data[:start] + random.bytes(length) + data[start + length :]
+
+
+def outcome(data, indices, healthy):
+    """Whether reading gave "equal" frames, was "refused" or "unnoticed"; any other error fails the test."""
+    try:
+        with VideoReader(data) as reader:
+            same = reader.num_frames > max(indices) and torch.equal(reader.read(indices), healthy)
+    except VideoDecodeError:
+        return "refused"
+    return "equal" if same else "unnoticed"
+
+
+@pytest.mark.parametrize("name", ["generated.mp4", "kinetics_arm_wrestling.mp4"])
+def test_most_damages_are_refused_and_none_is_concealed(name, write_video, request):
+    """Unnoticed are those that are valid code of another picture."""
+    if name == "generated.mp4":
+        path = write_video(name, height=176, width=240, options=B_FRAMES)
+    else:
+        path = request.getfixturevalue("clips") / name
+    data, indices = path.read_bytes(), range(0, probe(path).num_frames, 9)
+    healthy = read_frames(data, indices)
+    outcomes = [outcome(damaged(data, seed), indices, healthy) for seed in range(25)]
+    assert outcomes.count("refused") >= 15
+    assert outcomes.count("unnoticed") <= 4
+
+
+def test_a_codec_that_nobody_knows_is_refused(write_video, refused):
+    path = write_video("video.mp4")
+    data = path.read_bytes()
+    assert data.count(b"avc1") > 0
+    path.write_bytes(data.replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzz"))
+    assert refused(path) == "of an unknown codec, or damaged"
+
+
+PLAY_LISTS = {
+    "concat.mp4": "ffconcat version 1.0\nfile other.mp4\n",
+    "hls.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.mp4\n#EXT-X-ENDLIST\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAY_LISTS)
+def test_a_play_list_is_refused_and_what_it_names_is_not_read(name, write_video, refused, tmp_path):
+    write_video("other.mp4")
+    (tmp_path / name).write_text(PLAY_LISTS[name])
+    assert "not a video in one of the formats" in refused(tmp_path / name)
+    with (tmp_path / name).open("rb") as file, pytest.raises(VideoDecodeError, match="not a video in one of the form"):
+        probe(file)
+
+
+def test_files_are_the_only_address_that_ffmpeg_may_open(write_video, monkeypatch):
+    path = write_video("video.mp4", num_frames=2)
+    allowed, original = [], av.open
+
+    def spy(source, *, options, **settings):
+        allowed.append(options["protocol_whitelist"])
+        return original(source, options=options, **settings)
+
+    monkeypatch.setattr(av, "open", spy)
+    probe(path)
+    assert set(allowed) == {"file"}
+    allowed.clear()
+    probe(path.read_bytes())
+    assert set(allowed) == {""}
 
 
 @pytest.mark.parametrize("number", [-1, 40])
