@@ -7,8 +7,9 @@ One view of each video, as in validation during training:
 The protocol of the paper, five segments of three crops each (Something-Something: 2x3):
     videomae evaluate runs/finetune videos --split test --views 5x3
 
-Frames, size and statistics are the checkpoint's own. Classes are matched by name. A video that can not be read is an
-error: accuracy over other videos would be another number. Writes metrics.json into --output_dir, if given.
+Frames, size and statistics are the checkpoint's own. Classes are matched by name; integers in a list are the model's
+indices. A video that can not be read is an error: accuracy over other videos would be another number. Writes
+metrics.json into --output_dir, if given.
 """
 
 import argparse
@@ -43,18 +44,19 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from videomae.data import class_names, load_videos
-    from videomae.evaluation import accuracy_metrics, model_labels, score_videos
+    from videomae.evaluation import accuracy_metrics, score_videos
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
 
-    splits = load_videos(arguments.data, class_names=None)
+    model, processor = load_checkpoint(arguments.model, device=arguments.device)
+    # With the model's names, labels of the data become the model's indices; integers in a list already are.
+    names = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    splits = load_videos(arguments.data, class_names=names)
     split = arguments.split or next(name for name in ("test", "validation", *splits) if name in splits)
     if split not in splits:
         raise ValueError(f"{arguments.data}: no split {split!r}; there is {', '.join(splits)}")
     videos = splits[split]
-    names = class_names(videos)
-    model, processor = load_checkpoint(arguments.model, device=arguments.device)
-    to_model = model_labels(names, model.config)
+    class_names(videos)  # raises for videos without labels
 
     scores = score_videos(
         model,
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     views = f"{num_segments}x{num_crops}"
     scores = torch.stack(list(tqdm(scores, total=len(videos), desc=f"{views} views", unit="video")))
-    metrics = accuracy_metrics(scores, [to_model[label] for label in videos["label"]])
+    metrics = accuracy_metrics(scores, videos["label"])
     metrics |= {"split": split, "views": views, "model": arguments.model, "data": arguments.data}
 
     if arguments.output_dir:

@@ -92,7 +92,16 @@ def test_evaluate_takes_the_test_split_and_matches_classes_by_name(run, classifi
     assert code == 0 and out.startswith("4 videos of test, 1x1 views each: top-1 ")
     fails(run("evaluate", classifier, tmp_path / "split", "--split", "validation"), "no split 'validation'")
     (labelled / "clap").rename(labelled / "jump")
-    fails(run("evaluate", classifier, labelled), "1 of the data's 3 classes are not the model's: 'jump'")
+    fails(run("evaluate", classifier, labelled), "label 'jump' is unknown; the classes are clap, point, wave")
+
+
+def test_evaluate_takes_integers_of_a_list_as_the_models_classes(run, classifier, labelled, tmp_path):
+    rows = [f"{path} {NAMES.index(path.parent.name)}" for path in sorted(labelled.rglob("*.mp4"))]
+    (tmp_path / "list.txt").write_text("\n".join(rows[2:]) + "\n")  # without class 0
+    code, out, _ = run("evaluate", classifier, tmp_path / "list.txt", "--json")
+    assert code == 0
+    by_name = json.loads(run("evaluate", classifier, labelled, "--json")[1])
+    assert json.loads(out)["num_videos"] == by_name["num_videos"] - 2
 
 
 def test_predict_takes_files_and_folders(run, classifier, labelled):

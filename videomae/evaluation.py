@@ -93,24 +93,6 @@ def accuracy_metrics(scores: torch.Tensor, labels: Sequence[int]) -> dict[str, f
     }
 
 
-def model_labels(names: Sequence[str], config) -> list[int]:
-    """Index in the model of each class of a data set, by name.
-
-    Raises:
-        ValueError: the data has classes that the model does not know, or the model was never told its classes.
-    """
-    label2id = {str(label): index for label, index in config.label2id.items()}
-    unknown = [name for name in names if name not in label2id]
-    if not unknown:
-        return [label2id[name] for name in names]
-    shown = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-    known = ", ".join(map(repr, list(label2id)[:5])) + (" …" if len(label2id) > 5 else "")
-    raise ValueError(
-        f"{len(unknown)} of the data's {len(names)} classes are not the model's: {shown}. It knows {known}. "
-        "Rename the class folders, or give the model its names (`id2label`)."
-    )
-
-
 def parse_views(text: str) -> tuple[int, int]:
     """`"5x3"` -> (5 segments, 3 crops). Raises ValueError."""
     segments, separator, crops = text.partition("x")
@@ -123,7 +105,6 @@ __all__ = [
     "VIEWS_PER_FORWARD",
     "VideoViews",
     "accuracy_metrics",
-    "model_labels",
     "parse_views",
     "probabilities",
     "score_videos",
