@@ -280,7 +280,7 @@ FORMATS = {
 def test_every_frame_of_every_format_reads_as_front_to_back(name, write_video):
     path = write_video(name, **FORMATS[name])
     expected = front_to_back(path)
-    with VideoReader(path) as reader:
+    with VideoReader(path, min_frames=1) as reader:
         assert reader.num_frames == len(expected) == FORMATS[name].get("num_frames", 40)
         for number in reversed(range(len(expected))):
             np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
@@ -662,3 +662,11 @@ def test_a_frame_number_that_the_video_does_not_have_is_refused(number, write_vi
 def test_the_error_survives_the_way_out_of_a_worker_process():
     error = pickle.loads(pickle.dumps(VideoDecodeError("a.mp4", "the file is empty")))
     assert (error.path, error.reason, str(error)) == ("a.mp4", "the file is empty", "a.mp4: the file is empty")
+
+
+def test_a_still_picture_is_no_video_unless_asked_for(write_video):
+    path = write_video("still.mp4", num_frames=1)
+    with pytest.raises(VideoDecodeError, match=r"still\.mp4: 1 frame, wanted a video of at least 2"):
+        VideoReader(path)
+    assert probe(path).num_frames == 1
+    assert len(read_frames(path, [0])) == 1

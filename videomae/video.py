@@ -196,23 +196,24 @@ class VideoReader:
     Args:
         source: path, bytes or binary file object (which stays open and must be able to seek).
         num_threads: decoder threads; 1 inside data-loader workers.
+        min_frames: a video of fewer frames is refused; by default a still picture is no video.
 
     The time stamps of all packets are listed first, without decoding; `read` then seeks to the key frame before each
     wanted frame and decodes from there. Every decoded frame is checked against the list. Where a codec or a file does
     not allow that, the file is decoded from its beginning: slower, and always right.
 
     Raises:
-        VideoDecodeError: missing, empty, not a video, no video stream, cut short or damaged. A file of which only a
-            part is there is an error even when the wanted frames lie in that part, if its header tells; a frame that
-            does not decode is never replaced by another, nor patched by FFmpeg. What no decoder can tell: changed
-            bytes that are valid code of another picture. Of random damages that change a picture these are a tenth to
-            a quarter in H.264, HEVC and MPEG, a third in Motion JPEG, and most in VP8, VP9 and GIF; only check sums of
-            the files tell those.
+        VideoDecodeError: missing, empty, not a video, no video stream, too short, cut short or damaged. A file of
+            which only a part is there is an error even when the wanted frames lie in that part, if its header tells; a
+            frame that does not decode is never replaced by another, nor patched by FFmpeg. What no decoder can tell:
+            changed bytes that are valid code of another picture. Of random damages that change a picture these are a
+            tenth to a third in H.264, HEVC, MPEG and Motion JPEG, and most in VP8, VP9 and GIF; only check sums of the
+            files tell those.
     """
 
     info: VideoInfo
 
-    def __init__(self, source: str | Path | bytes | BinaryIO, *, num_threads: int = 1):
+    def __init__(self, source: str | Path | bytes | BinaryIO, *, num_threads: int = 1, min_frames: int = 2):
         self.path = _describe(source)
         self._source = BytesIO(source) if isinstance(source, bytes) else source
         self._num_threads = num_threads
@@ -223,6 +224,8 @@ class VideoReader:
                 self._open()
                 self._index = self._list_frames()
                 self.info = self._describe_video()
+            if self.num_frames < min_frames:
+                raise VideoDecodeError(self.path, f"{self.num_frames} frame, wanted a video of at least {min_frames}")
         except BaseException:
             self.close()
             raise
@@ -438,7 +441,7 @@ class VideoReader:
 
 def probe(source: str | Path | bytes | BinaryIO) -> VideoInfo:
     """What a video is; see `VideoReader` for what is raised."""
-    with VideoReader(source) as reader:
+    with VideoReader(source, min_frames=1) as reader:
         return reader.info
 
 
@@ -446,7 +449,7 @@ def read_frames(
     source: str | Path | bytes | BinaryIO, indices: Sequence[int], *, num_threads: int = 1
 ) -> torch.Tensor:
     """Frames of a video by number: uint8 `(len(indices), 3, H, W)`; see `VideoReader`."""
-    with VideoReader(source, num_threads=num_threads) as reader:
+    with VideoReader(source, num_threads=num_threads, min_frames=1) as reader:
         return reader.read(indices)
 
 
