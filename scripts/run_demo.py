@@ -82,6 +82,7 @@ def quieten(transformers) -> None:
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
+    import torch
     import transformers
 
     import videomae
@@ -90,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.synthetic import MotionSet
 
     quieten(transformers)
+    torch.set_num_threads(max(1, torch.get_num_threads() - demo.WORKERS))  # the other cores decode
     recipe = demo.OWN_VIDEOS if arguments.data else demo.MOTIONS
     counts = {"unlabelled": UNLABELLED, "train": recipe.labels, "validation": VALIDATION, "test": TEST}
     if arguments.quick:

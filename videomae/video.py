@@ -302,7 +302,8 @@ class VideoReader:
 
     def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
         """RGB pixels as displayed, `(H, W, 3)`."""
-        pixels = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        # Left to itself swscale starts threads for every frame, which costs small ones more than their conversion.
+        pixels = self._reformatter.reformat(frame, format="rgb24", threads=self._num_threads).to_ndarray()
         image = np.rot90(pixels[:, ::-1] if self._mirrored else pixels, k=self.info.rotation // 90)
         size, expected = image.shape[:2], (self.info.height, self.info.width)
         if size != expected:

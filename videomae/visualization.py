@@ -4,7 +4,7 @@
 A network with `norm_pix_loss` predicts patches without their mean and deviation, so a picture needs both from
 somewhere. Two reconstructions are drawn. `honest` estimates them from the visible patches alone.
 `with_hidden_statistics` takes those of the hidden patches themselves, as the usual picture does; it looks right even
-for an untrained network.
+for an untrained network. A network that predicts raw pixels needs neither, and only the first is drawn.
 
 Shapes: T frames of C channels, H × W pixels; N patches of P values.
 """
@@ -34,12 +34,12 @@ MASKED_GREY = 128
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Four versions of a clip, uint8 (T, C, H, W), and how far the honest one is from the original."""
+    """Versions of a clip, uint8 (T, C, H, W), and how far the honest one is from the original."""
 
     original: torch.Tensor
     masked: torch.Tensor
     honest: torch.Tensor
-    with_hidden_statistics: torch.Tensor
+    with_hidden_statistics: torch.Tensor | None  # None: the network predicts raw pixels
     psnr: float  # dB over the hidden pixels, peak 255
     baseline_psnr: float  # dB when every hidden patch is filled with the estimated mean: what the network must beat
 
@@ -65,18 +65,13 @@ def reconstruct(model: VideoMAEForPreTraining, clip: torch.Tensor, bool_masked_p
     truth = _patches(clip, config, hidden)
     predicted = logits[0].float().cpu().view(truth.shape)
     mean, std = _interpolated_statistics(seen, visible[0], hidden[0], config.grid)
-    honest, cheating = predicted, predicted
-    if config.norm_pix_loss:
-        honest = predicted * std + mean
-        cheating = predicted * truth.std(dim=1, keepdim=True) + truth.mean(dim=1, keepdim=True)
-    fill = {
-        "masked": torch.full_like(truth, MASKED_GREY / 255),
-        "honest": honest,
-        "with_hidden_statistics": cheating,
-    }
+    honest = predicted * std + mean if config.norm_pix_loss else predicted
+    flattered = predicted * truth.std(dim=1, keepdim=True) + truth.mean(dim=1, keepdim=True)
     return Reconstruction(
         original=clip,
-        **{name: _filled(clip, config, hidden[0], patches) for name, patches in fill.items()},
+        masked=_filled(clip, config, hidden[0], torch.full_like(truth, MASKED_GREY / 255)),
+        honest=_filled(clip, config, hidden[0], honest),
+        with_hidden_statistics=_filled(clip, config, hidden[0], flattered) if config.norm_pix_loss else None,
         psnr=_psnr(honest, truth),
         baseline_psnr=_psnr(mean.expand_as(truth), truth),
     )
@@ -125,10 +120,10 @@ def save_strip(reconstruction: Reconstruction, path: str | Path, *, num_columns:
     length, _, height, width = reconstruction.original.shape
     frames = torch.linspace(0, length - 1, min(num_columns, length)).round().int().tolist()
     cell = 1.3  # inches
-    size = (cell * len(frames), len(PANELS) * (cell * height / width + 0.25) + 0.6)
+    panels = _panels(reconstruction)
+    size = (cell * len(frames), len(panels) * (cell * height / width + 0.25) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
-    rows = figure.subfigures(len(PANELS), 1)
-    for row, name in zip(rows, PANELS, strict=True):
+    for row, name in zip(figure.subfigures(len(panels), 1), panels, strict=True):
         row.suptitle(_caption(reconstruction, name), fontsize=9, x=0.01, ha="left")
         for axis, frame in zip(row.subplots(1, len(frames), squeeze=False)[0], frames, strict=True):
             axis.imshow(_displayed(getattr(reconstruction, name)[frame]), interpolation="nearest")
@@ -145,15 +140,18 @@ def save_gif(reconstruction: Reconstruction, path: str | Path, *, fps: float = 8
     scale = max(1, round(panel_width / width))
     panel = (width * scale, height * scale)
     margin, band = 4, 30
+    panels = _panels(reconstruction)
     frames = []
     for number in range(length):
-        canvas = Image.new("RGB", (len(PANELS) * (panel[0] + margin) + margin, panel[1] + band + margin), "white")
+        canvas = Image.new("RGB", (len(panels) * (panel[0] + margin) + margin, panel[1] + band + margin), "white")
         draw = ImageDraw.Draw(canvas)
-        for column, (name, caption) in enumerate(PANELS.items()):
+        for column, name in enumerate(panels):
             left = margin + column * (panel[0] + margin)
             frame = Image.fromarray(_displayed(getattr(reconstruction, name)[number]))
             canvas.paste(frame.resize(panel, Image.Resampling.NEAREST), (left, band))
-            draw.multiline_text((left, 2), caption.replace(" with ", "\nwith "), fill="black", font_size=11, spacing=1)
+            draw.multiline_text(
+                (left, 2), PANELS[name].replace(" with ", "\nwith "), fill="black", font_size=11, spacing=1
+            )
         frames.append(canvas)
     with replacing(path) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)
@@ -180,6 +178,10 @@ def save_curves(
     if len(curves) > 1:
         axis.legend()
     return _save_figure(figure, path)
+
+
+def _panels(reconstruction):
+    return [name for name in PANELS if getattr(reconstruction, name) is not None]
 
 
 def _caption(reconstruction, name):
