@@ -4,8 +4,8 @@
     videomae demo
 
 Writes small videos in which the class is a motion, as mp4 files, and pre-trains a small network on those without
-labels. Fine-tunes it on a few labels, and once more from scratch with the same labels, steps and learning rates to
-choose from. Measures both on held-out videos, asks transformers' pipeline about one of them, and draws what the
+labels. Fine-tunes it in a few steps on a few labels, and once more from scratch with the same labels, steps and
+learning rates to choose from. Measures both on held-out videos, asks transformers' pipeline about one of them, and draws what the
 network reconstructs. Leaves in --output_dir: report.html (the result on one page), metrics.json, pictures/, the
 checkpoints pretrained/, finetuned/ and from_scratch/, and videos/.
 
@@ -139,6 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         "seed": seed,
         "data": data,
         "views": "x".join(map(str, recipe.views)),
+        "finetuning_steps": recipe.finetuning_steps,
         "pretraining": pretraining,
         "arms": arms,
         "gain": arms["finetuned"]["top1"] - arms["from_scratch"]["top1"],

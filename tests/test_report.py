@@ -13,6 +13,7 @@ METRICS = {
     "seed": 3,
     "data": {"unlabelled": 4321, "train": 24, "validation": 16, "test": 80, "classes": ["left", "<right>"]},
     "views": "3x2",
+    "finetuning_steps": 77,
     "pretraining": {"learning_rate": 0.001, "seconds": 90.0},
     "arms": {
         "finetuned": {
