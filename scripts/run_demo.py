@@ -6,8 +6,8 @@
 Writes small videos in which the class is a motion, as mp4 files, and pre-trains a small network on those without
 labels. Fine-tunes it in a few steps on a few labels, and once more from scratch with the same labels, steps and
 learning rates to choose from. Measures both on held-out videos, asks transformers' pipeline about one of them, and
-draws what the network reconstructs. Leaves in --output_dir: report.html (the result on one page), metrics.json, pictures/, the
-checkpoints pretrained/, finetuned/ and from_scratch/, and videos/.
+draws what the network reconstructs. Leaves in --output_dir: report.html (the result on one page), metrics.json,
+pictures/, the checkpoints pretrained/, finetuned/ and from_scratch/, and videos/.
 
 The same with your own videos, a folder with a folder for each class:
     videomae demo --data FOLDER --output_dir demo-of-mine
