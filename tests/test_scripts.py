@@ -126,8 +126,8 @@ def test_reconstruct_draws_and_measures(run, autoencoder, labelled, tmp_path):
         "reconstruct", autoencoder, labelled / "wave" / "2.mp4", "--mask_ratio", 0.75, "--output_dir", tmp_path / "out"
     )
     assert code == 0 and "PSNR" in out
-    assert Image.open(tmp_path / "out" / "2.png").format == "PNG"
-    assert Image.open(tmp_path / "out" / "2.gif").n_frames == 4
+    with Image.open(tmp_path / "out" / "2.png") as strip, Image.open(tmp_path / "out" / "2.gif") as gif:
+        assert strip.format == "PNG" and gif.n_frames == 4
     assert {"psnr", "baseline_psnr"} <= set(json.loads((tmp_path / "out" / "2.json").read_text()))
 
 
