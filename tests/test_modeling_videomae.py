@@ -630,6 +630,17 @@ def test_saving_warns_of_what_plain_transformers_cannot_express(tiny_config, tmp
         assert text in caplog.text
 
 
+def test_a_load_says_only_what_matters(tiny_config, tmp_path, run_python):
+    """One sentence for a fresh classifier, none for a whole checkpoint; no table and no talk of sharding."""
+    VideoMAEForPreTraining(tiny_config()).save_pretrained(tmp_path)
+    code = "import sys, videomae; getattr(videomae, sys.argv[1]).from_pretrained(sys.argv[2])"
+    for name, sentences in (("VideoMAEForVideoClassification", 1), ("VideoMAEForPreTraining", 0)):
+        said = run_python(code, name, tmp_path)
+        assert said.returncode == 0, said.stderr
+        lines = [line for line in said.stderr.splitlines() if line.strip() and "Loading weights" not in line]
+        assert len(lines) == sentences, said.stderr
+
+
 def test_labels_are_saved_with_the_model(tiny_config, tmp_path):
     names = {0: "wave", 1: "point"}
     config = tiny_config(num_labels=2, id2label=names, label2id={v: k for k, v in names.items()})

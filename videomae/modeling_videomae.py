@@ -536,13 +536,17 @@ def _changed(config: VideoMAEConfig, **fields) -> VideoMAEConfig:
 @contextmanager
 def _without_load_report():
     """transformers' table of missing weights says at length what `_check_loaded` says or raises."""
-    report = logging.get_logger("transformers.modeling_utils")
-    level = report.level
-    report.setLevel(logging.ERROR)
+
+    def is_other(record):
+        return "LOAD REPORT" not in record.getMessage()
+
+    # A filter and not a level: at other levels transformers checks, and reports on, tensor parallelism.
+    transformers_logger = logging.get_logger("transformers.modeling_utils")
+    transformers_logger.addFilter(is_other)
     try:
         yield
     finally:
-        report.setLevel(level)
+        transformers_logger.removeFilter(is_other)
 
 
 def _some(names, most=10):
