@@ -2,10 +2,12 @@
 """The demo from the command line to the folder that it leaves, on its own videos and on the user's."""
 
 import json
+import logging
 import re
 
 import pytest
 import torch
+import transformers
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, demo
 from videomae.scripts import run_demo
@@ -34,6 +36,19 @@ def videos(tiny_clip):
         return clip.parents[2] if split else clip.parents[1]
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def libraries_as_they_were():
+    """The program quietens libraries and takes cores for as long as it runs, which here is not the process's life."""
+    ours, threads = logging.getLogger("videomae"), torch.get_num_threads()
+    levels, bars = (ours.level, transformers.logging.get_verbosity()), transformers.logging.is_progress_bar_enabled()
+    yield
+    ours.setLevel(levels[0])
+    transformers.logging.set_verbosity(levels[1])
+    if bars:
+        transformers.logging.enable_progress_bar()
+    torch.set_num_threads(threads)
 
 
 def names_of(table):
@@ -184,3 +199,9 @@ def test_every_recipe_is_a_network_whose_mask_leaves_something_to_see(recipe):
     assert config.num_labels == 3 and sum(weights.numel() for weights in model.parameters()) < 5_000_000
     visible = (~demo.tube_mask(config.grid, recipe.mask_ratio, generator=torch.Generator().manual_seed(0))).sum()
     assert 0 < visible <= config.num_patches / 4
+
+
+def test_nothing_of_it_stays_in_this_process():
+    """The fixture above, or tests of what is logged would depend on the order of the files."""
+    assert logging.getLogger("videomae").level == logging.NOTSET
+    assert transformers.logging.get_verbosity() == logging.WARNING
