@@ -32,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
 
     import torch
 
-    from videomae import masking
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
+    from videomae.masking import ENCODER_MASKS
     from videomae.modeling_videomae import VideoMAEForPreTraining
     from videomae.visualization import reconstruct, save_gif, save_strip
 
@@ -42,11 +42,10 @@ def main(argv: list[str] | None = None) -> int:
     if repeated := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise ValueError(f"several videos would be drawn as {', '.join(repeated)}.png: call one after the other")
     model, processor = load_checkpoint(arguments.model, VideoMAEForPreTraining, device=arguments.device)
-    draw_mask = {"tube": masking.tube_mask, "random": masking.random_mask, "frame": masking.frame_mask}[arguments.mask]
     for video, stem in zip(arguments.videos, stems, strict=True):
         clip = processor.views(video, num_segments=1, num_crops=1)[0]
         generator = torch.Generator().manual_seed(arguments.seed)
-        mask = draw_mask(model.config.grid, arguments.mask_ratio, generator=generator)
+        mask = ENCODER_MASKS[arguments.mask](model.config.grid, arguments.mask_ratio, generator=generator)
         reconstruction = reconstruct(model, clip, mask)
         picture = arguments.output_dir / f"{stem}.png"
         title = f"{Path(video).name}, {arguments.mask} mask, {100 * mask.float().mean():.0f} % hidden"

@@ -49,8 +49,7 @@ def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]
 
     from videomae import masking
 
-    masks = {"tube": masking.tube_mask, "random": masking.random_mask, "frame": masking.frame_mask}
-    mask = partial(masks[arguments.mask], grid, arguments.mask_ratio)
+    mask = partial(masking.ENCODER_MASKS[arguments.mask], grid, arguments.mask_ratio)
     decoder_mask = None
     if arguments.decoder_mask_ratio:
         decoder_mask = partial(masking.drawn_running_cell_mask, grid, arguments.decoder_mask_ratio)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from videomae import VideoMAEForPreTraining, data
+from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor, data
 from videomae.data import (
     ClassificationCollator,
     ClassificationDataset,
@@ -611,3 +611,14 @@ def test_a_checkpoint_s_processor_keeps_its_sampling_and_statistics(tiny_config,
     assert list(config.image_mean) == list(processor.image_mean) == [0.4] * 3
     assert config.image_std == processor.image_std == (0.2, 0.2, 0.2)
     assert make_processor(tiny_config(), tmp_path, frame_stride=2).frame_stride == 2
+
+
+def test_the_processor_of_a_checkpoint_keeps_its_own_preprocessing(tiny_config, tmp_path):
+    """Fine-tuning sees what pre-training saw: a short side of 40 around a crop of 24 stays in proportion."""
+    config = tiny_config()
+    stored = VideoMAEVideoProcessor.for_model(config, size={"shortest_edge": 40}, resample=3, frame_stride=3)
+    stored.save_pretrained(tmp_path)
+    same = make_processor(config, tmp_path)
+    assert (same.size.shortest_edge, same.resample, same.frame_stride) == (40, 3, 3)
+    larger = make_processor(tiny_config(image_size=[48, 64]), tmp_path, frame_stride=2)
+    assert (larger.size.shortest_edge, larger.crop_size.height, larger.frame_stride) == (80, 48, 2)

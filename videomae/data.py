@@ -410,16 +410,16 @@ def make_processor(
 ) -> VideoMAEVideoProcessor:
     """The processor that gives a model of `config` its clips, with the configuration's frame count and size.
 
-    Stride and sampling are the given ones, or else those of the checkpoint's processor, or else the paper's (4,
-    "dense"). The statistics are the checkpoint's processor's, and `config` takes them over: its weights were trained
-    with them, also where an old config.json says nothing about them.
+    Everything else is the checkpoint's processor's (`VideoMAEVideoProcessor.adapted_to`), or without a checkpoint the
+    paper's; `frame_stride` and `sampling` replace both. `config` takes over the checkpoint's statistics: its weights
+    were trained with them, also where an old config.json says nothing about them.
     """
     settings = {name: value for name, value in (("frame_stride", frame_stride), ("sampling", sampling)) if value}
-    if checkpoint is not None:
-        stored = VideoMAEVideoProcessor.from_pretrained(checkpoint)
-        settings = {"frame_stride": stored.frame_stride, "sampling": stored.sampling} | settings
-        config.image_mean, config.image_std = stored.image_mean, stored.image_std
-    return VideoMAEVideoProcessor.for_model(config, **settings)
+    if checkpoint is None:
+        return VideoMAEVideoProcessor.for_model(config, **settings)
+    stored = VideoMAEVideoProcessor.from_pretrained(checkpoint)
+    config.image_mean, config.image_std = stored.image_mean, stored.image_std
+    return stored.adapted_to(config, **settings)
 
 
 # ---- one clip a row ----

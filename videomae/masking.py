@@ -62,6 +62,10 @@ def frame_mask(
     return steps.repeat_interleave(height * width, dim=-1)
 
 
+# What the encoder does not see, by name.
+ENCODER_MASKS = {"tube": tube_mask, "random": random_mask, "frame": frame_mask}
+
+
 def running_cell_mask(grid: Grid, ratio: float = 0.5, *, phase: int) -> Tensor:
     """The patches that VideoMAE V2's decoder predicts: a 2x2 cell, tiled over the frame, changing with time.
 

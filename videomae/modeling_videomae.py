@@ -403,14 +403,14 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
     _can_record_outputs = {"hidden_states": VideoMAELayer, "attentions": VideoMAESelfAttention}
     _keys_to_ignore_on_load_unexpected = [r"\.key\.bias$"]  # transformers 5.17 wrote it; softmax cannot see it
 
+    # How linear layers start: "xavier" (pre-training) or "trunc_normal" (classification).
+    linear_init = "xavier"
+
     def __init__(self, config: VideoMAEConfig, *args, **kwargs):
         config.validate_architecture()  # fields may have been set one by one since the configuration was made
         if config.hidden_act not in ACT2FN:
             raise ValueError(f"hidden_act is {config.hidden_act!r}, wanted one of {', '.join(ACT2FN)}.")
         super().__init__(config, *args, **kwargs)
-
-    # How linear layers start: "xavier" (pre-training) or "trunc_normal" (classification).
-    linear_init = "xavier"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
@@ -462,10 +462,8 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
         )
         if lenient:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        kwargs |= {
-            "output_loading_info": True,
-            "ignore_mismatched_sizes": True,
-        }  # _check_loaded raises, not transformers
+        # transformers reports and goes on; _check_loaded raises, and says everything at once.
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
             with _without_load_report():
                 model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
