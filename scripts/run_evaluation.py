@@ -43,10 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     import torch
     from tqdm import tqdm
 
-    from videomae.data import class_names, load_videos
     from videomae.evaluation import accuracy_metrics, score_videos
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
+    from videomae.listing import class_names, load_videos
 
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
     # With the model's names, labels of the data become the model's indices; integers in a list already are.

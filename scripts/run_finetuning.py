@@ -107,19 +107,21 @@ def main(argv: list[str] | None = None) -> int:
 
     from transformers import set_seed
 
-    from videomae import data
+    from videomae import data, listing
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    names = data.read_class_names(video.class_names) if video.class_names else None
-    train_videos, validation_videos = data.load_training_videos(video.data, video.validation_data, class_names=names)
+    names = listing.read_class_names(video.class_names) if video.class_names else None
+    train_videos, validation_videos = listing.load_training_videos(
+        video.data, video.validation_data, class_names=names
+    )
     if validation_videos is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy = "no"
 
-    model = build_model(model_arguments, data.class_names(train_videos))
+    model = build_model(model_arguments, listing.class_names(train_videos))
     processor = data.make_processor(
         model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
     )

@@ -65,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
 
     from transformers import set_seed
 
-    from videomae.data import PretrainingCollator, PretrainingDataset, load_training_videos, make_processor
+    from videomae.data import PretrainingCollator, PretrainingDataset, make_processor
+    from videomae.listing import load_training_videos
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     training = complete(VideoMAETrainingArguments, optimization, rest)

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from videomae.data import class_names, load_videos
+from videomae.listing import class_names, load_videos
 from videomae.synthetic import MOTIONS, MotionSet, draw_video, write_motion_set, write_video
 from videomae.video import read_frames
 

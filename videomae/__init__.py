@@ -36,6 +36,7 @@ _MODULES = (
     "evaluation",
     "image_processing_videomae",
     "inference",
+    "listing",
     "masking",
     "modeling_videomae",
     "synthetic",

@@ -25,12 +25,11 @@ from .data import (
     ClassificationDataset,
     PretrainingCollator,
     PretrainingDataset,
-    class_names,
-    load_videos,
     make_processor,
 )
 from .evaluation import accuracy_metrics, score_videos
 from .inference import load_checkpoint
+from .listing import class_names, load_videos
 from .masking import tube_mask
 from .modeling_videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
 from .synthetic import MotionSet, write_motion_set
