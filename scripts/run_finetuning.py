@@ -108,6 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     from transformers import set_seed
 
     from videomae import data, listing
+    from videomae.clips import TrainingClips, ValidationClips
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
@@ -125,24 +126,22 @@ def main(argv: list[str] | None = None) -> int:
     processor = data.make_processor(
         model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
     )
-    train_clips = data.ClassificationDataset(
+    train_dataset = data.VideoDataset(
         train_videos,
-        processor,
-        train=True,
-        flip=video.horizontal_flip,
+        TrainingClips(processor, listing.class_names(train_videos), flip=video.horizontal_flip, repeats=video.repeats),
         seed=training.seed,
         on_bad_video=video.on_bad_video,
         max_bad_share=video.max_bad_share,
     )
-    validation_clips = None
+    validation_dataset = None
     if validation_videos:
-        validation_clips = data.ClassificationDataset(validation_videos, processor, train=False)
+        validation_dataset = data.VideoDataset(validation_videos, ValidationClips(processor))
     trainer = VideoMAETrainer(
         model,
         training,
         data_collator=data.ClassificationCollator(),
-        train_dataset=train_clips,
-        eval_dataset=validation_clips,
+        train_dataset=train_dataset,
+        eval_dataset=validation_dataset,
         processing_class=processor,
         compute_metrics=accuracy,
     )

@@ -65,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
 
     from transformers import set_seed
 
-    from videomae.data import PretrainingCollator, PretrainingDataset, make_processor
+    from videomae.clips import PretrainingClips
+    from videomae.data import PretrainingCollator, VideoDataset, make_processor
     from videomae.listing import load_training_videos
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
@@ -77,21 +78,20 @@ def main(argv: list[str] | None = None) -> int:
     config = model.config
     processor = make_processor(config, model_arguments.checkpoint, frame_stride=video.frame_stride)
 
-    clips = partial(
-        PretrainingDataset,
-        size=config.frame_size,
-        num_frames=config.num_frames,
-        frame_stride=processor.frame_stride,
+    clips = PretrainingClips(processor, **build_masks(video, config.grid), repeats=video.repeats)
+    train_dataset = VideoDataset(
+        train_videos,
+        clips,
         seed=training.seed,
-        **build_masks(video, config.grid),
+        on_bad_video=video.on_bad_video,
+        max_bad_share=video.max_bad_share,
     )
-    train_clips = clips(train_videos, on_bad_video=video.on_bad_video, max_bad_share=video.max_bad_share)
     trainer = VideoMAETrainer(
         model,
         training,
         data_collator=PretrainingCollator(),
-        train_dataset=train_clips,
-        eval_dataset=clips(validation_videos) if validation_videos else None,
+        train_dataset=train_dataset,
+        eval_dataset=VideoDataset(validation_videos, clips, seed=training.seed) if validation_videos else None,
         processing_class=processor,
     )
     train_and_save(trainer)

@@ -8,15 +8,14 @@ from functools import partial
 import pytest
 import torch
 
-from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor, data
+from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor
+from videomae.clips import PretrainingClips, TrainingClips, ValidationClips
 from videomae.data import (
     ClassificationCollator,
-    ClassificationDataset,
     PretrainingCollator,
-    PretrainingDataset,
     UnreadableVideoError,
+    VideoDataset,
     make_processor,
-    sample_generator,
 )
 from videomae.listing import load_videos
 from videomae.masking import drawn_running_cell_mask, tube_mask
@@ -31,46 +30,31 @@ def videos(tiny_clip):
 
 
 @pytest.fixture
-def pretraining(videos, tiny_config):
-    """`pretraining(**overrides) -> PretrainingDataset` of 4 frames of 24x32, every third."""
-    grid = tiny_config().grid
-    sizes = {"size": (24, 32), "num_frames": 4, "frame_stride": 3, "mask": partial(tube_mask, grid, 0.75)}
-    return lambda **overrides: PretrainingDataset(**{"videos": videos, **sizes, **overrides})
+def processor(tiny_config):
+    """4 frames of 24x32, every third."""
+    return make_processor(tiny_config(), frame_stride=3)
 
 
 @pytest.fixture
-def classification(videos, tiny_config):
-    processor = make_processor(tiny_config(), frame_stride=3)
-    return lambda **overrides: ClassificationDataset(**{"videos": videos, "processor": processor, **overrides})
+def pretraining(videos, tiny_config, processor):
+    """`pretraining(videos=…, seed=…, …) -> VideoDataset` of masked clips."""
+    clips = PretrainingClips(processor, mask=partial(tube_mask, tiny_config().grid, 0.75))
+    return lambda **overrides: VideoDataset(**{"videos": videos, "clips": clips, **overrides})
+
+
+@pytest.fixture
+def training(videos, processor):
+    """`training(**options of TrainingClips) -> VideoDataset` of drawn clips with labels."""
+    return lambda **options: VideoDataset(videos, TrainingClips(processor, ["a", "b"], **options))
+
+
+@pytest.fixture
+def validation(videos, processor):
+    return VideoDataset(videos, ValidationClips(processor))
 
 
 def equal(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
-
-
-@pytest.mark.parametrize("position", range(4))
-def test_each_of_the_four_numbers_changes_the_generator(position):
-    numbers = [1, 2, 3, 4]
-    first = torch.rand(3, generator=sample_generator(*numbers))
-    assert torch.equal(first, torch.rand(3, generator=sample_generator(*numbers)))
-    numbers[position] += 1
-    assert not torch.equal(first, torch.rand(3, generator=sample_generator(*numbers)))
-
-
-def test_a_pre_training_item_is_a_uint8_clip_at_the_stride_with_a_mask(pretraining, frame_numbers):
-    dataset = pretraining()
-    for index in range(len(dataset)):
-        item = dataset[index]
-        assert item["pixel_values"].shape == (4, 3, 24, 32) and item["pixel_values"].dtype == torch.uint8
-        assert item["bool_masked_pos"].shape == (24,) and int(item["bool_masked_pos"].sum()) == 18
-        numbers = frame_numbers(item["pixel_values"])
-        assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {3}
-
-
-def test_a_decoder_mask_comes_along_where_it_is_asked_for(pretraining):
-    mask = partial(drawn_running_cell_mask, (2, 2, 4), 0.5)
-    item = pretraining(mask=partial(tube_mask, (2, 2, 4), 0.75), decoder_mask=mask)[0]
-    assert item["bool_decoded_pos"].sum() == 8
 
 
 def test_epoch_seed_and_index_change_the_clip_and_nothing_else_does(pretraining):
@@ -86,11 +70,10 @@ def test_epoch_seed_and_index_change_the_clip_and_nothing_else_does(pretraining)
     assert equal(first, dataset[0])
 
 
-@pytest.mark.parametrize("kind", ["pretraining", "classification"])
+@pytest.mark.parametrize("kind", ["pretraining", "training"])
 @pytest.mark.parametrize("persistent", [False, True])
 def test_clips_are_equal_on_any_number_of_workers_and_in_later_epochs(request, kind, persistent):
-    make = request.getfixturevalue(kind)
-    dataset = make() if kind == "pretraining" else make(train=True)
+    dataset = request.getfixturevalue(kind)()
     collator = PretrainingCollator() if kind == "pretraining" else ClassificationCollator()
     epochs = {}
     for workers in (0, 1, 4):
@@ -112,54 +95,6 @@ def test_a_data_set_can_be_sent_to_a_worker_that_does_not_fork(pretraining):
     loader = torch.utils.data.DataLoader(dataset, 5, num_workers=1, multiprocessing_context=context)
     (batch,) = loader
     assert torch.equal(batch["pixel_values"][3], dataset[3]["pixel_values"])
-
-
-def test_a_validation_clip_is_the_middle_one_and_never_changes(classification, frame_numbers):
-    dataset = classification(train=False)
-    item = dataset[0]
-    assert item["pixel_values"].shape == (4, 3, 24, 32) and item["labels"].dtype == torch.int64
-    assert frame_numbers(item["pixel_values"]) == [9, 12, 15, 18]  # 30 frames, every third, views start at 0 .. 6
-    dataset.set_epoch(1)
-    assert equal(item, dataset[0])
-    assert [int(dataset[index]["labels"]) for index in range(5)] == [0, 0, 0, 1, 1]
-
-
-def test_training_clips_are_drawn_anew_in_every_epoch(classification, frame_numbers):
-    dataset = classification(train=True)
-    starts = set()
-    for epoch in range(12):
-        dataset.set_epoch(epoch)
-        starts.add(frame_numbers(dataset[0]["pixel_values"])[0])
-    assert len(starts) > 5
-
-
-def test_flips_can_be_switched_off(classification, monkeypatch):
-    monkeypatch.setattr(data, "horizontal_flip", lambda clip, generator: clip * 0)
-    assert not classification(train=True)[0]["pixel_values"].any()
-    assert classification(train=True, flip=False)[0]["pixel_values"].any()
-    assert classification(train=False)[0]["pixel_values"].any()
-
-
-@pytest.mark.parametrize("kind", ["pretraining", "classification"])
-def test_another_crop_takes_the_place_of_the_paper_s(request, kind):
-    seen = []
-
-    def crop(clip, *, size, generator):
-        seen.append((tuple(clip.shape[-2:]), tuple(size), int(torch.randint(1000, (), generator=generator))))
-        return clip[..., : size[0], : size[1]]
-
-    arguments = {"train": True} if kind == "classification" else {}
-    dataset = request.getfixturevalue(kind)(crop=crop, **arguments)
-    assert dataset[0]["pixel_values"].shape == (4, 3, 24, 32)
-    dataset[0], dataset[1]
-    assert seen[0] == seen[1] and seen[0][:2] == ((48, 64), (24, 32))
-    assert seen[2][2] != seen[0][2]
-
-
-def test_uniform_sampling_comes_from_the_processor(videos, tiny_config, frame_numbers):
-    processor = make_processor(tiny_config(), sampling="uniform")
-    item = ClassificationDataset(videos, processor, train=False)[0]
-    assert frame_numbers(item["pixel_values"]) == [3, 11, 18, 26]
 
 
 # ---- damaged videos ----
@@ -221,12 +156,6 @@ def test_no_readable_video_at_all_is_an_error(damaged, pretraining):
         dataset[0]
 
 
-def test_validation_never_skips(damaged, classification):
-    dataset = classification(train=False, on_bad_video="skip", max_bad_share=1.0)
-    with pytest.raises(UnreadableVideoError):
-        dataset[1]
-
-
 def test_an_unknown_policy_is_an_error(pretraining):
     with pytest.raises(ValueError, match="on_bad_video is 'ignore'"):
         pretraining(on_bad_video="ignore")
@@ -246,19 +175,39 @@ def test_a_pre_training_batch_goes_into_the_model(pretraining, tiny_config):
     assert VideoMAEForPreTraining(tiny_config())(**batch).loss.isfinite()
 
 
-def test_a_decoder_mask_sets_the_decoded_positions(pretraining):
+def test_a_decoder_mask_sets_the_decoded_positions(processor, videos):
     grid = (2, 2, 4)
-    dataset = pretraining(
-        mask=partial(tube_mask, grid, 0.75), decoder_mask=partial(drawn_running_cell_mask, grid, 0.5)
-    )
+    mask, decoder_mask = partial(tube_mask, grid, 0.75), partial(drawn_running_cell_mask, grid, 0.5)
+    dataset = VideoDataset(videos, PretrainingClips(processor, mask=mask, decoder_mask=decoder_mask))
     batch = PretrainingCollator()([dataset[0], dataset[1]])
     assert batch["decoded_positions"][1].tolist() == dataset[1]["bool_decoded_pos"].nonzero().flatten().tolist()
 
 
-def test_a_classification_batch_keeps_the_order(classification):
-    dataset = classification(train=False)
+def test_a_classification_batch_keeps_the_order(validation):
+    batch = ClassificationCollator()([validation[4], validation[0]])
+    assert batch["labels"].tolist() == [1, 0]
+    assert torch.equal(batch["pixel_values"][1], validation[0]["pixel_values"])
+
+
+def test_the_repeats_of_a_video_follow_each_other_in_a_batch(training, pretraining, processor, tiny_config):
+    dataset = training(repeats=3)
     batch = ClassificationCollator()([dataset[4], dataset[0]])
-    assert batch["labels"].tolist() == [1, 0] and torch.equal(batch["pixel_values"][1], dataset[0]["pixel_values"])
+    assert batch["labels"].tolist() == [1, 1, 1, 0, 0, 0]
+    assert torch.equal(batch["pixel_values"][:3], dataset[4]["pixel_values"])
+    clips = PretrainingClips(processor, mask=partial(tube_mask, tiny_config().grid, 0.75), repeats=2)
+    items = [pretraining(clips=clips)[index] for index in (2, 3)]
+    batch = PretrainingCollator()(items)
+    assert batch["pixel_values"].shape == (4, 4, 3, 24, 32) and batch["decoded_positions"].shape == (4, 18)
+    masked = batch["decoded_positions"][3].tolist()
+    assert masked == items[1]["bool_masked_pos"][1].nonzero().flatten().tolist()
+
+
+def test_a_batch_stays_channels_last_in_memory(training):
+    """The order in which frames are decoded: anything else is a transposition of every clip."""
+    for repeats in (1, 2):
+        dataset = training(repeats=repeats)
+        batch = ClassificationCollator()([dataset[0], dataset[1]])
+        assert batch["pixel_values"].movedim(-3, -1).is_contiguous()
 
 
 # ---- processor ----

@@ -25,9 +25,11 @@ IMPORTS = {
     "cli": set(),
     "configuration_videomae": set(),
     "conversion": {"configuration_videomae", "image_processing_videomae", "modeling_videomae"},
-    "data": {"augmentation", "configuration_videomae", "image_processing_videomae", "listing", "masking", "video"},
+    "clips": {"augmentation", "image_processing_videomae", "listing", "video"},
+    "data": {"clips", "configuration_videomae", "image_processing_videomae", "masking", "video"},
     "demo": {
         "augmentation",
+        "clips",
         "configuration_videomae",
         "data",
         "evaluation",

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli, data
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli, clips
 from videomae.scripts import run_finetuning, run_pretraining
 
 TINY = (
@@ -184,7 +184,7 @@ def test_clips_of_left_and_right_are_mirrored_only_when_asked_for(
     finetune, videos, caplog, monkeypatch, argv, mirrored
 ):
     seen = []
-    monkeypatch.setattr(data, "horizontal_flip", lambda clip, generator: seen.append(clip) or clip)
+    monkeypatch.setattr(clips, "horizontal_flip", lambda clip, generator: seen.append(clip) or clip)
     for split in ("train", "val"):
         (videos / split / "run").rename(videos / split / "turn left")
     finetune("--model", "small", *TINY, *argv)

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transformers import TrainerState
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAETrainer
+from videomae.clips import sample_generator
 from videomae.conversion import convert_checkpoint
-from videomae.data import ClassificationCollator, PretrainingCollator, sample_generator
+from videomae.data import ClassificationCollator, PretrainingCollator
 from videomae.masking import tube_mask
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (

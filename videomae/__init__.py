@@ -30,6 +30,7 @@ _MODULE_OF = {
 }
 _MODULES = (
     "augmentation",
+    "clips",
     "configuration_videomae",
     "conversion",
     "data",

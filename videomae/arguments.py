@@ -46,6 +46,9 @@ class VideoArguments:
     frame_stride: int | None = flag(
         "Frames from one frame of a clip to the next; default: the checkpoint's, or 4.", None
     )
+    repeats: int = flag(
+        "Clips of each decoded video in a batch, each with its own crop and mask; the batch size counts videos.", 1
+    )
     on_bad_video: Literal["error", "skip"] = flag(
         "A training video that does not decode ends the run, or is replaced by the next one, with a warning.", "error"
     )
@@ -59,6 +62,8 @@ class VideoArguments:
         wrong = []
         if self.frame_stride is not None and self.frame_stride < 1:
             wrong.append(f"--frame_stride is {self.frame_stride}, wanted at least 1")
+        if self.repeats < 1:
+            wrong.append(f"--repeats is {self.repeats}, wanted at least 1")
         if not 0 <= self.max_bad_share <= 1:
             wrong.append(f"--max_bad_share is {self.max_bad_share}, wanted 0 to 1")
         return wrong

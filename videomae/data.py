@@ -1,33 +1,27 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""From tables of videos to batches: data sets that read one clip a row, and collators.
+"""From tables of videos to batches: a data set that reads one video a row, and collators.
 
-`PretrainingDataset` and `ClassificationDataset` turn a row into what a model's `forward` takes. The clip of a row
-depends on (seed, epoch, index, repeat) alone: it is the same on any number of workers or processes and after a resume.
+What becomes of a video is `clips`' business. An item depends on (seed, epoch, index, repeat) alone: it is the same on
+any number of workers or processes and after a resume.
 
-Shapes: B clips of T frames of C channels, H x W pixels, uint8; N patches.
+Shapes: B clips of T frames of C channels, H x W pixels, uint8; N patches; R repeats.
 """
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import datasets
-import numpy as np
 import torch
 from torch import Tensor
 
-from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
+from .clips import sample_generator, stack
 from .configuration_videomae import VideoMAEConfig
 from .image_processing_videomae import VideoMAEVideoProcessor
-from .listing import class_names, directional_classes
 from .masking import positions_from_mask
-from .video import (
-    VideoDecodeError,
-    VideoReader,
-    pretraining_frame_indices,
-    training_frame_indices,
-    view_frame_indices,
-)
+from .video import VideoDecodeError, VideoReader
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +49,7 @@ def make_processor(
     return stored.adapted_to(config, **settings)
 
 
-# ---- one clip a row ----
-
-
-def sample_generator(seed: int, epoch: int, index: int, repeat: int = 0) -> torch.Generator:
-    """The randomness of one clip: frames, crop, flip, mask. Nothing else goes into it."""
-    # SeedSequence mixes the four numbers; torch's CPU generator uses 32 bits of a seed.
-    (mixed,) = np.random.SeedSequence((seed, epoch, index, repeat)).generate_state(1)
-    return torch.Generator().manual_seed(int(mixed))
+# ---- one video a row ----
 
 
 class UnreadableVideoError(ValueError):
@@ -73,13 +60,30 @@ class UnreadableVideoError(ValueError):
         super().__init__(message.rsplit(f"{type(self).__name__}: ", 1)[-1].strip())
 
 
-class _VideoDataset(torch.utils.data.Dataset):
-    """Reads one clip a row; a subclass says which frames and what becomes of them (`read_item`)."""
+class VideoDataset(torch.utils.data.Dataset):
+    """Reads one video a row and makes clips of it.
 
-    def __init__(self, videos: datasets.Dataset, *, seed: int, on_bad_video: str, max_bad_share: float):
+    Args:
+        videos: table with a column "video", as from `listing.load_videos`.
+        clips: makes the item of an open video: `PretrainingClips`, `TrainingClips` or `ValidationClips`.
+        seed: with the epoch, the row and the repeat, all randomness.
+        on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
+        max_bad_share: share of the videos that may be skipped before that is an error, too: 0, or at least one video.
+    """
+
+    def __init__(
+        self,
+        videos: datasets.Dataset,
+        clips: Callable[..., dict[str, Tensor]],
+        *,
+        seed: int = 0,
+        on_bad_video: str = "error",
+        max_bad_share: float = 0.01,
+    ):
         if on_bad_video not in ("error", "skip"):
             raise ValueError(f"on_bad_video is {on_bad_video!r}, wanted 'error' or 'skip'")
         self.videos = videos
+        self.clips = clips
         self.seed = seed
         self.on_bad_video = on_bad_video
         self.max_bad_videos = max(1, int(max_bad_share * len(videos))) if max_bad_share else 0
@@ -106,7 +110,7 @@ class _VideoDataset(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         for row in self._rows_from(index):
             try:
-                return self._read(row, sample_generator(self.seed, self.epoch, index))
+                return self._read(self.videos[row], index)
             except VideoDecodeError as error:
                 self._note_bad(row, error)
         raise UnreadableVideoError(f"none of the {len(self)} videos decodes")
@@ -118,9 +122,9 @@ class _VideoDataset(torch.utils.data.Dataset):
             if not self._bad[row]:
                 yield row
 
-    def _read(self, row: int, generator: torch.Generator) -> dict[str, Tensor]:
-        with VideoReader(self.videos[row]["video"]) as reader:
-            return self.read_item(row, reader, generator)
+    def _read(self, row: dict[str, Any], index: int) -> dict[str, Tensor]:
+        with VideoReader(row["video"]) as video:
+            return self.clips(video, row, partial(sample_generator, self.seed, self.epoch, index))
 
     def _note_bad(self, row: int, error: VideoDecodeError) -> None:
         if self.on_bad_video == "error":
@@ -133,156 +137,37 @@ class _VideoDataset(torch.utils.data.Dataset):
             ) from error
         logger.warning("left out, the next video stands in (%d bad of %d so far): %s", count, len(self), error)
 
-    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
-        raise NotImplementedError
-
-
-class PretrainingDataset(_VideoDataset):
-    """One clip and its masks a video, as VideoMAE pre-trains: dense frames, multi-scale crop, no flip.
-
-    An item is {"pixel_values": uint8 (T, C, H, W), "bool_masked_pos": (N,)[, "bool_decoded_pos": (N,)]}.
-
-    Args:
-        videos: table with a column "video", as from `load_videos`.
-        size: (height, width) of the clip.
-        num_frames, frame_stride: frames of a clip, and from one to the next.
-        mask: called with `generator=`, gives the bool (N,) that hides patches from the encoder.
-        decoder_mask: the same for the patches that the decoder predicts (VideoMAE V2).
-        crop: called with a clip, `size=` and `generator=`, gives the clip of that size.
-        seed: with the epoch and the row, all randomness.
-        on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
-        max_bad_share: share of the videos that may be skipped before that is an error, too: 0, or at least one video.
-    """
-
-    def __init__(
-        self,
-        videos: datasets.Dataset,
-        *,
-        size: tuple[int, int],
-        num_frames: int,
-        frame_stride: int,
-        mask: Callable[..., Tensor],
-        decoder_mask: Callable[..., Tensor] | None = None,
-        crop: Callable[..., Tensor] = multi_scale_crop,
-        seed: int = 0,
-        on_bad_video: str = "error",
-        max_bad_share: float = 0.01,
-    ):
-        super().__init__(videos, seed=seed, on_bad_video=on_bad_video, max_bad_share=max_bad_share)
-        self.size = size
-        self.num_frames = num_frames
-        self.frame_stride = frame_stride
-        self.mask = mask
-        self.decoder_mask = decoder_mask
-        self.crop = crop
-
-    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
-        indices = pretraining_frame_indices(
-            reader.num_frames, num_frames=self.num_frames, frame_stride=self.frame_stride, generator=generator
-        )
-        clip = self.crop(reader.read(indices), size=self.size, generator=generator)
-        item = {"pixel_values": clip, "bool_masked_pos": self.mask(generator=generator)}
-        if self.decoder_mask is not None:
-            item["bool_decoded_pos"] = self.decoder_mask(generator=generator)
-        return item
-
-
-def _may_be_mirrored(class_names: Sequence[str]) -> bool:
-    directions = directional_classes(class_names)
-    if directions:
-        logger.warning(
-            "clips are not mirrored: that would change the class %r (flip=True, --horizontal_flip true, does it)",
-            directions[0],
-        )
-    return not directions
-
-
-class ClassificationDataset(_VideoDataset):
-    """One clip and its label a video.
-
-    An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 ()}. In training the frames, the crop and the flip
-    are drawn (`training_frame_indices`, `random_resized_crop`); otherwise the clip is the middle one, cut from the
-    centre.
-
-    Args:
-        videos: table with the columns "video" and "label", as from `load_videos`.
-        processor: a `VideoMAEVideoProcessor`; says how many frames of which size are sampled how.
-        train: whether to draw.
-        crop: in training, as in `PretrainingDataset`.
-        flip: in training, whether half of the clips are mirrored. Default: unless a class is a direction
-            (`directional_classes`), which is logged.
-        seed, on_bad_video, max_bad_share: as in `PretrainingDataset`; without `train` a bad video is always an error.
-    """
-
-    def __init__(
-        self,
-        videos: datasets.Dataset,
-        processor: VideoMAEVideoProcessor,
-        *,
-        train: bool,
-        crop: Callable[..., Tensor] = random_resized_crop,
-        flip: bool | None = None,
-        seed: int = 0,
-        on_bad_video: str = "error",
-        max_bad_share: float = 0.01,
-    ):
-        names = class_names(videos)
-        policy = on_bad_video if train else "error"
-        super().__init__(videos, seed=seed, on_bad_video=policy, max_bad_share=max_bad_share)
-        self.processor = processor
-        self.train = train
-        self.crop = crop
-        self.flip = train and (_may_be_mirrored(names) if flip is None else flip)
-
-    def read_item(self, row: int, reader: VideoReader, generator: torch.Generator) -> dict[str, Tensor]:
-        clip = self._drawn_clip(reader, generator) if self.train else self._middle_clip(reader)
-        return {"pixel_values": clip, "labels": torch.tensor(self.videos[row]["label"])}
-
-    def _drawn_clip(self, reader: VideoReader, generator: torch.Generator) -> Tensor:
-        indices = training_frame_indices(reader.num_frames, **self._sampling(), generator=generator)
-        size = self.processor.crop_size
-        clip = self.crop(reader.read(indices), size=(size["height"], size["width"]), generator=generator)
-        return horizontal_flip(clip, generator=generator) if self.flip else clip
-
-    def _middle_clip(self, reader: VideoReader) -> Tensor:
-        indices = view_frame_indices(reader.num_frames, **self._sampling(), segment=0, num_segments=1)
-        return self.processor.resize_and_crop(reader.read(indices))
-
-    def _sampling(self) -> dict:
-        processor = self.processor
-        return {
-            "num_frames": processor.num_frames,
-            "frame_stride": processor.frame_stride,
-            "protocol": processor.sampling,
-        }
-
 
 # ---- batches ----
 
 
 class PretrainingCollator:
-    """Items of a `PretrainingDataset` -> {"pixel_values", "visible_positions" (B, Nv), "decoded_positions" (B, Nd)}.
+    """Items of `PretrainingClips` -> {"pixel_values", "visible_positions" (B, Nv), "decoded_positions" (B, Nd)}.
 
-    Checking masks and finding their positions here keeps both off the device's path.
+    Checking masks and finding their positions here keeps both off the device's path. B counts the repeats.
     """
 
     def __call__(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        masked = torch.stack([item["bool_masked_pos"] for item in items])
-        decoded = torch.stack([item["bool_decoded_pos"] for item in items]) if "bool_decoded_pos" in items[0] else None
-        visible_positions, decoded_positions = positions_from_mask(masked, decoded)
+        decoded = _batch(items, "bool_decoded_pos", 1) if "bool_decoded_pos" in items[0] else None
+        visible_positions, decoded_positions = positions_from_mask(_batch(items, "bool_masked_pos", 1), decoded)
         return {
-            "pixel_values": _stack_clips(items),
+            "pixel_values": _batch(items, "pixel_values", 4),
             "visible_positions": visible_positions,
             "decoded_positions": decoded_positions,
         }
 
 
 class ClassificationCollator:
-    """Items of a `ClassificationDataset` -> {"pixel_values" (B, T, C, H, W), "labels" (B,)}."""
+    """Items of `TrainingClips` or `ValidationClips` -> {"pixel_values" (B, T, C, H, W), "labels" (B,)}.
+
+    B counts the repeats.
+    """
 
     def __call__(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        return {"pixel_values": _stack_clips(items), "labels": torch.stack([item["labels"] for item in items])}
+        return {"pixel_values": _batch(items, "pixel_values", 4), "labels": _batch(items, "labels", 0)}
 
 
-def _stack_clips(items: list[dict[str, Tensor]]) -> Tensor:
-    return torch.stack([item["pixel_values"] for item in items])
+def _batch(items: list[dict[str, Tensor]], name: str, single: int) -> Tensor:
+    """One tensor of all items; their repeats, where there is a dimension beyond `single`, follow each other."""
+    tensors = stack([item[name] for item in items])
+    return tensors.flatten(0, 1) if tensors.ndim > single + 1 else tensors

@@ -19,12 +19,12 @@ from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, pipeline, set_seed
 
 from .augmentation import random_resized_crop
+from .clips import PretrainingClips, TrainingClips
 from .configuration_videomae import VideoMAEConfig
 from .data import (
     ClassificationCollator,
-    ClassificationDataset,
     PretrainingCollator,
-    PretrainingDataset,
+    VideoDataset,
     make_processor,
 )
 from .evaluation import accuracy_metrics, score_videos
@@ -205,13 +205,9 @@ def pretrain(videos: datasets.Dataset, recipe: Recipe, folder: Path, *, seed: in
     set_seed(seed)
     model = VideoMAEForPreTraining(recipe.config())
     processor = make_processor(model.config, frame_stride=recipe.frame_stride)
-    clips = PretrainingDataset(
+    clips = VideoDataset(
         _repeated(videos, recipe.pretraining_steps * recipe.pretraining_batch),
-        size=model.config.frame_size,
-        num_frames=recipe.num_frames,
-        frame_stride=recipe.frame_stride,
-        mask=partial(tube_mask, model.config.grid, recipe.mask_ratio),
-        crop=_crop(recipe),
+        PretrainingClips(processor, mask=partial(tube_mask, model.config.grid, recipe.mask_ratio), crop=_crop(recipe)),
         seed=seed,
     )
     trainer = VideoMAETrainer(
@@ -271,13 +267,10 @@ def _classifier_trainer(
     else:
         model = VideoMAEForVideoClassification.from_pretrained(pretrained, **classes)
     processor = make_processor(model.config, frame_stride=recipe.frame_stride)
-    clips = ClassificationDataset(
-        _repeated(parts.train, recipe.finetuning_steps * recipe.finetuning_batch),
-        processor,
-        train=True,
-        flip=False,  # a mirrored "left" is a "right"
-        crop=_crop(recipe),
-        seed=seed,
+    labelled = _repeated(parts.train, recipe.finetuning_steps * recipe.finetuning_batch)
+    # No flip: a mirrored "left" is a "right".
+    clips = VideoDataset(
+        labelled, TrainingClips(processor, class_names(labelled), flip=False, crop=_crop(recipe)), seed=seed
     )
     arguments = _arguments(
         folder,

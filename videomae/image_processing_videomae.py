@@ -7,7 +7,9 @@ same pixels.
 """
 
 import math
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -28,7 +30,14 @@ from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn, make_batched_metadata
 
-from .video import VideoDecodeError, VideoReader, view_frame_indices
+from .video import (
+    ShortVideoError,
+    VideoDecodeError,
+    VideoReader,
+    pretraining_frame_indices,
+    training_frame_indices,
+    view_frame_indices,
+)
 
 
 def view_crop(height: int, width: int, *, size: int | tuple[int, int], crop: int, num_crops: int) -> tuple[int, int]:
@@ -57,10 +66,17 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
 
     frame_stride (`int`): distance between the frames of a clip, `"dense"` sampling only.
     sampling (`str`): `"dense"` (Kinetics, UCF101, HMDB51) or `"uniform"` (Something-Something).
+    training_spacing (`str`): of dense frames in fine-tuning, `"linspace"` (official) or `"exact"`.
+    short_video (`str`): what fills a clip that spans more frames than there are, `"repeat"` (official), `"loop"` or
+        `"error"`.
+
+    `video.training_frame_indices` describes the last three.
     """
 
     frame_stride: int | None
     sampling: str | None
+    training_spacing: str | None
+    short_video: str | None
 
 
 class VideoMAEVideoProcessor(BaseVideoProcessor):
@@ -86,6 +102,8 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
     num_frames = 16
     frame_stride = 4
     sampling = "dense"
+    training_spacing = "linspace"
+    short_video = "repeat"
     valid_kwargs = VideoMAEVideoProcessorKwargs
     model_input_names = ["pixel_values"]
 
@@ -163,6 +181,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         fps: float | None = None,
         frame_stride: int | None = None,
         sampling: str | None = None,
+        short_video: str | None = None,
         **kwargs,
     ) -> list[int]:
         """Frame numbers of the middle view; with `fps`, of `fps` frames per second of the whole video."""
@@ -175,14 +194,42 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             segment=0,
             num_segments=1,
             protocol=sampling or self.sampling,
+            short_video=short_video or self.short_video,
         )
+
+    def pretraining_indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        """Frame numbers of a pre-training clip (`video.pretraining_frame_indices`) of an open video."""
+        return self._indices(pretraining_frame_indices, video, generator=generator)
+
+    def training_indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        """Frame numbers of a fine-tuning clip (`video.training_frame_indices`) of an open video."""
+        return self._indices(
+            training_frame_indices,
+            video,
+            protocol=self.sampling,
+            spacing=self.training_spacing,
+            generator=generator,
+        )
+
+    def view_indices(self, video: VideoReader, segment: int = 0, num_segments: int = 1) -> list[int]:
+        """Frame numbers of a test view (`video.view_frame_indices`) of an open video."""
+        return self._indices(
+            view_frame_indices, video, protocol=self.sampling, segment=segment, num_segments=num_segments
+        )
+
+    def _indices(self, choose: Callable[..., list[int]], video: VideoReader, **settings) -> list[int]:
+        fields = {name: getattr(self, name) for name in ("num_frames", "frame_stride", "short_video")}
+        try:
+            return choose(video.num_frames, **fields, **settings)
+        except ShortVideoError as error:
+            raise VideoDecodeError(video.path, str(error)) from error
 
     def fetch_videos(self, video_url_or_urls, sample_indices_fn=None):
         """Read and sample a file: `(uint8 (T, 3, H, W), VideoMetadata)`; for a list, a list of each."""
         if isinstance(video_url_or_urls, list):
             fetched = [self.fetch_videos(source, sample_indices_fn) for source in video_url_or_urls]
             return [list(column) for column in zip(*fetched, strict=True)]
-        with _reader(video_url_or_urls) as reader:
+        with _open(video_url_or_urls) as reader:
             info = reader.info
             metadata = VideoMetadata(
                 total_num_frames=info.num_frames,
@@ -192,7 +239,10 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
                 duration=info.duration,
                 video_backend="pyav",
             )
-            metadata.frames_indices = (sample_indices_fn or self.sample_frames)(metadata=metadata)
+            try:
+                metadata.frames_indices = (sample_indices_fn or self.sample_frames)(metadata=metadata)
+            except ShortVideoError as error:
+                raise VideoDecodeError(info.path, str(error)) from error
             return reader.read(metadata.frames_indices), metadata
 
     def resize_and_crop(self, clip: torch.Tensor) -> torch.Tensor:
@@ -208,21 +258,11 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             num_segments, num_crops: the paper tests with 5 x 3 on Kinetics-400 and 2 x 3 on Something-Something. The
                 views are in segment-major order; one segment is the middle, one crop the centre.
         """
-        with nullcontext(video) if isinstance(video, (VideoReader, torch.Tensor)) else _reader(video) as frames:
-            is_reader = isinstance(frames, VideoReader)
-            segments = [
-                view_frame_indices(
-                    frames.num_frames if is_reader else len(frames),
-                    num_frames=self.num_frames,
-                    frame_stride=self.frame_stride,
-                    segment=segment,
-                    num_segments=num_segments,
-                    protocol=self.sampling,
-                )
-                for segment in range(num_segments)
-            ]
+        is_open = not (_is_file(video) or isinstance(video, torch.Tensor))
+        with nullcontext(video) if is_open else _open(video) as frames:
+            segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]
             needed = sorted(set().union(*segments))
-            frames = self._resize_clip(frames.read(needed) if is_reader else frames[needed])
+            frames = self._resize_clip(frames.read(needed))
         row = {number: row for row, number in enumerate(needed)}
         crops = self._crops(frames, num_crops)
         return torch.stack([crop[[row[number] for number in segment]] for segment in segments for crop in crops])
@@ -336,10 +376,30 @@ def _is_file(video) -> bool:
     return isinstance(video, (str, Path, bytes)) or hasattr(video, "seek")
 
 
-def _reader(source) -> VideoReader:
+def _open(source) -> VideoReader:
+    if isinstance(source, torch.Tensor):
+        return _Frames(source)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         source = _download(source)
     return VideoReader(source)
+
+
+@dataclass
+class _Frames(AbstractContextManager):
+    """Frames in memory, uint8 (num_frames, C, H, W), with what `VideoMAEVideoProcessor.views` uses of a reader."""
+
+    frames: torch.Tensor
+    path = "<frames>"
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.frames)
+
+    def read(self, indices: list[int]) -> torch.Tensor:
+        return self.frames[indices]
+
+    def __exit__(self, *exception) -> None:
+        pass
 
 
 def _download(url: str) -> BytesIO:

@@ -38,52 +38,94 @@ PACKET_IS_FRAME = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
 SHORTEST_JUMP = 8  # frames
 
 
+PROTOCOLS = ("dense", "uniform")
+SPACINGS = ("linspace", "exact")
+SHORT_VIDEO = ("repeat", "loop", "error")
+
+
 # ---- which frames ----
 
 
+class ShortVideoError(ValueError):
+    """A video has fewer frames than a clip spans, and the policy is to say so."""
+
+
 def pretraining_frame_indices(
-    total_frames: int, *, num_frames: int, frame_stride: int, generator: torch.Generator
+    total_frames: int,
+    *,
+    num_frames: int,
+    frame_stride: int,
+    generator: torch.Generator,
+    short_video: str = "repeat",
 ) -> list[int]:
     """Frames of one pre-training clip: every `frame_stride`-th from a random start (VideoMAE, section 4.1).
 
-    A video too short for the clip starts at 0 and repeats the last frame that the stride reaches. As in the official
-    code an advance needs one frame more than it would have to: 61 frames at stride 4 end with 56, 56 although frame 60
-    exists.
+    Args:
+        short_video: what fills a clip that spans more frames than there are. `"repeat"`, as in the official code: it
+            starts at 0 and repeats the last frame that the stride reaches; there an advance needs one frame more than
+            it would have to: 61 frames at stride 4 end with 56, 56 although frame 60 exists. `"loop"`: the video
+            begins again. `"error"`: `ShortVideoError`.
     """
     _check_sampling(total_frames, num_frames, frame_stride)
-    position = _random_below(max(total_frames - num_frames * frame_stride, 0) + 1, generator)
-    indices = []
+    start = _random_below(max(total_frames - num_frames * frame_stride, 0) + 1, generator)
+    if _is_short(total_frames, (num_frames - 1) * frame_stride + 1, short_video):
+        return [i * frame_stride % total_frames for i in range(num_frames)]
+    indices, position = [], start
     for _ in range(num_frames):
         indices.append(position)
-        if position + 1 + frame_stride < total_frames:
+        if position + 1 + frame_stride < total_frames or short_video != "repeat":
             position += frame_stride
     return indices
 
 
 def training_frame_indices(
-    total_frames: int, *, num_frames: int, frame_stride: int, protocol: str, generator: torch.Generator
+    total_frames: int,
+    *,
+    num_frames: int,
+    frame_stride: int,
+    protocol: str,
+    generator: torch.Generator,
+    spacing: str = "linspace",
+    short_video: str = "repeat",
 ) -> list[int]:
     """Frames of one fine-tuning clip.
 
-    `"dense"` (Kinetics, UCF101, HMDB51): `num_frames` points spread evenly over a random window of
-    `num_frames * frame_stride` frames, both ends included, so that the true step is a little longer than the stride
-    (4.27 for 16 frames at stride 4); a video no longer than the window is sampled over its whole length and ends with
-    its last frame repeated. `"uniform"` (Something-Something): one random frame of each of `num_frames` equal
-    segments, whatever the stride; a video with fewer frames than that gives its first frame only, as in the paper's
-    code.
+    Args:
+        protocol: `"dense"` (Kinetics, UCF101, HMDB51) looks at a window of the video, see `spacing`. `"uniform"`
+            (Something-Something): one random frame of each of `num_frames` equal segments, whatever the stride.
+        spacing: of dense frames. `"linspace"`, as in the official code: `num_frames` points spread evenly over a
+            random window of `num_frames * frame_stride` frames, both ends included, so that the true step is a little
+            longer than the stride (64/15 = 4.27 for 16 frames at stride 4). `"exact"`: every `frame_stride`-th frame,
+            as in pre-training.
+        short_video: what fills a clip that spans more frames than there are. `"repeat"`, as in the official code: a
+            dense clip is sampled over the whole video and ends with its last frame repeated, a uniform one gives the
+            first frame only. `"loop"`: the video begins again. `"error"`: `ShortVideoError`.
     """
     _check_sampling(total_frames, num_frames, frame_stride)
-    _check_protocol(protocol)
+    _check_choice("sampling protocol", protocol, PROTOCOLS)
+    _check_choice("spacing", spacing, SPACINGS)
     if protocol == "uniform":
         length = total_frames // num_frames
+        if _is_short(total_frames, num_frames, short_video):
+            return [i % total_frames for i in range(num_frames)]
         if length == 0:
             return [0] * num_frames
         return [segment * length + _random_below(length, generator) for segment in range(num_frames)]
-    window = num_frames * frame_stride
+    if spacing == "exact":
+        return pretraining_frame_indices(
+            total_frames,
+            num_frames=num_frames,
+            frame_stride=frame_stride,
+            generator=generator,
+            short_video=short_video,
+        )
+    window, points = num_frames * frame_stride, max(num_frames - 1, 1)
+    offsets = [min(i * window // points, window - 1) for i in range(num_frames)]
+    if _is_short(total_frames, window, short_video):
+        return [offset % total_frames for offset in offsets]
     if total_frames > window:
         start = _random_below(total_frames - window, generator)
-        points = max(num_frames - 1, 1)
-        return [start + min(i * window // points, window - 1) for i in range(num_frames)]
+        return [start + offset for offset in offsets]
     distinct = total_frames // frame_stride
     points = max(distinct - 1, 1)
     spread = [min(i * total_frames // points, total_frames - 1) for i in range(distinct)]
@@ -91,24 +133,35 @@ def training_frame_indices(
 
 
 def view_frame_indices(
-    total_frames: int, *, num_frames: int, frame_stride: int, segment: int, num_segments: int, protocol: str
+    total_frames: int,
+    *,
+    num_frames: int,
+    frame_stride: int,
+    segment: int,
+    num_segments: int,
+    protocol: str,
+    short_video: str = "repeat",
 ) -> list[int]:
     """Frames of test view `segment` out of `num_segments`; a single segment is the middle of the video.
 
     `"dense"`: of every `frame_stride`-th frame, `num_frames` consecutive ones; the views start at equal distances from
-    the first possible start to the last; a short video repeats its last sampled frame. `"uniform"`: the video is cut
-    into `num_frames` equal parts, and view `s` of `S` takes the frame at `s / S` of each (a single one takes the
-    middle).
+    the first possible start to the last; a video too short for that repeats its last sampled frame (official), begins
+    again (`short_video` `"loop"`) or is a `ShortVideoError` (`"error"`). `"uniform"`: the video is cut into
+    `num_frames` equal parts, and view `s` of `S` takes the frame at `s / S` of each (a single one takes the middle);
+    with fewer frames than parts some come twice, which only `"error"` refuses.
     """
     _check_sampling(total_frames, num_frames, frame_stride)
-    _check_protocol(protocol)
+    _check_choice("sampling protocol", protocol, PROTOCOLS)
     if not 0 <= segment < num_segments:
         raise ValueError(f"segment must be in 0 .. num_segments - 1 = {num_segments - 1}, got {segment}")
     if num_segments == 1:
         segment, num_segments = 1, 2 if protocol == "uniform" else 3
     if protocol == "uniform":
+        _is_short(total_frames, num_frames, short_video)
         return [total_frames * (segment + num_segments * i) // (num_frames * num_segments) for i in range(num_frames)]
     sampled = -(-total_frames // frame_stride)
+    if _is_short(total_frames, (num_frames - 1) * frame_stride + 1, short_video):
+        return [i % sampled * frame_stride for i in range(num_frames)]
     start = segment * max(sampled - num_frames, 0) // (num_segments - 1)
     return [min(start + i, sampled - 1) * frame_stride for i in range(num_frames)]
 
@@ -119,9 +172,19 @@ def _check_sampling(total_frames: int, num_frames: int, frame_stride: int) -> No
             raise ValueError(f"{name} must be at least 1, got {value}")
 
 
-def _check_protocol(protocol: str) -> None:
-    if protocol not in ("dense", "uniform"):
-        raise ValueError(f'sampling protocol must be "dense" or "uniform", got {protocol!r}')
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+
+
+def _is_short(total_frames: int, wanted: int, short_video: str) -> bool:
+    """Whether a video has fewer frames than a clip spans, and is to be looped; see `short_video` above."""
+    _check_choice("short_video", short_video, SHORT_VIDEO)
+    if short_video == "error" and total_frames < wanted:
+        raise ShortVideoError(
+            f"it has {total_frames} frames and a clip spans {wanted} (short_video 'repeat' or 'loop' fills it up)"
+        )
+    return short_video == "loop" and total_frames < wanted
 
 
 def _random_below(bound: int, generator: torch.Generator) -> int:

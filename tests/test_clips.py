@@ -1,0 +1,165 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""An open video becomes a clip that depends on seed, epoch, index and repeat alone."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from videomae import clips
+from videomae.clips import PretrainingClips, TrainingClips, ValidationClips, sample_generator
+from videomae.data import make_processor
+from videomae.masking import drawn_running_cell_mask, tube_mask
+from videomae.video import VideoDecodeError, VideoReader
+
+ROW = {"label": 1}
+
+
+@pytest.fixture
+def processor(tiny_config):
+    """`processor(**settings)`: 4 frames of 24x32, every third."""
+    return lambda **settings: make_processor(tiny_config(), frame_stride=3).adapted_to(tiny_config(), **settings)
+
+
+@pytest.fixture
+def mask(tiny_config):
+    return partial(tube_mask, tiny_config().grid, 0.75)
+
+
+@pytest.fixture
+def item(tiny_clip):
+    """`item(clips, epoch=0, num_frames=33)`: what the clips make of a video whose frames tell their number."""
+    paths = {}
+
+    def make(clips, epoch=0, num_frames=33):
+        path = paths.setdefault(num_frames, None) or tiny_clip(f"{num_frames}.mp4", num_frames=num_frames)
+        paths[num_frames] = path
+        with VideoReader(path) as video:
+            return clips(video, ROW, partial(sample_generator, 0, epoch, 0))
+
+    return make
+
+
+def kinds(processor, mask, **options):
+    return {
+        "pretraining": PretrainingClips(processor, mask=mask, **options),
+        "training": TrainingClips(processor, ["a", "b"], **options),
+    }
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_each_of_the_four_numbers_changes_the_generator(position):
+    numbers = [1, 2, 3, 4]
+    first = torch.rand(3, generator=sample_generator(*numbers))
+    assert torch.equal(first, torch.rand(3, generator=sample_generator(*numbers)))
+    numbers[position] += 1
+    assert not torch.equal(first, torch.rand(3, generator=sample_generator(*numbers)))
+
+
+def test_a_pre_training_item_is_a_uint8_clip_at_the_stride_with_a_mask(processor, mask, item, frame_numbers):
+    for epoch in range(5):
+        made = item(PretrainingClips(processor(), mask=mask), epoch)
+        assert made["pixel_values"].shape == (4, 3, 24, 32) and made["pixel_values"].dtype == torch.uint8
+        assert made["bool_masked_pos"].shape == (24,) and int(made["bool_masked_pos"].sum()) == 18
+        numbers = frame_numbers(made["pixel_values"])
+        assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {3}
+
+
+def test_a_decoder_mask_comes_along_where_it_is_asked_for(processor, item):
+    decoder_mask = partial(drawn_running_cell_mask, (2, 2, 4), 0.5)
+    made = item(PretrainingClips(processor(), mask=partial(tube_mask, (2, 2, 4), 0.75), decoder_mask=decoder_mask))
+    assert made["bool_decoded_pos"].sum() == 8
+
+
+def test_a_validation_clip_is_the_middle_one_and_never_changes(processor, item, frame_numbers):
+    made = item(ValidationClips(processor()), num_frames=30)
+    assert made["pixel_values"].shape == (4, 3, 24, 32)
+    assert made["labels"].dtype == torch.int64 and int(made["labels"]) == 1
+    assert frame_numbers(made["pixel_values"]) == [9, 12, 15, 18]  # every third of 30 frames, views start at 0 .. 6
+    assert torch.equal(
+        made["pixel_values"], item(ValidationClips(processor()), epoch=1, num_frames=30)["pixel_values"]
+    )
+
+
+def test_training_clips_are_drawn_anew_in_every_epoch(processor, item, frame_numbers):
+    drawn = TrainingClips(processor(), ["a", "b"])
+    assert len({frame_numbers(item(drawn, epoch)["pixel_values"])[0] for epoch in range(12)}) > 5
+
+
+def test_sampling_comes_from_the_processor(processor, item, frame_numbers):
+    numbers = frame_numbers(item(ValidationClips(processor(sampling="uniform")), num_frames=30)["pixel_values"])
+    assert numbers == [3, 11, 18, 26]
+    for spacing, steps in (("linspace", {3, 4}), ("exact", {3})):
+        numbers = frame_numbers(item(TrainingClips(processor(training_spacing=spacing), ["a"]))["pixel_values"])
+        assert set(np.diff(numbers)) == steps
+
+
+def test_a_video_shorter_than_a_clip_follows_the_processor_s_policy(processor, mask, item, frame_numbers):
+    repeated, looped, refused = (processor(short_video=policy) for policy in ("repeat", "loop", "error"))
+    make = {
+        "pretraining": lambda processor: PretrainingClips(processor, mask=mask),
+        "training": lambda processor: TrainingClips(processor, ["a"]),
+        "validation": ValidationClips,
+    }
+    last = {"pretraining": [0, 3, 3, 3], "training": [0, 6, 6, 6], "validation": [0, 3, 6, 6]}
+    again = {"pretraining": [0, 3, 6, 2], "training": [0, 4, 1, 4], "validation": [0, 3, 6, 0]}
+    for kind, clips_of in make.items():
+        assert frame_numbers(item(clips_of(repeated), num_frames=7)["pixel_values"]) == last[kind], kind
+        assert frame_numbers(item(clips_of(looped), num_frames=7)["pixel_values"]) == again[kind], kind
+        with pytest.raises(VideoDecodeError, match=r"7\.mp4: it has 7 frames and a clip spans 1\d"):
+            item(clips_of(refused), num_frames=7)
+
+
+def test_flips_can_be_switched_off(processor, item, monkeypatch):
+    monkeypatch.setattr(clips, "horizontal_flip", lambda clip, generator: clip * 0)
+    assert not item(TrainingClips(processor(), ["a"]))["pixel_values"].any()
+    assert item(TrainingClips(processor(), ["a"], flip=False))["pixel_values"].any()
+    assert item(ValidationClips(processor()))["pixel_values"].any()
+
+
+@pytest.mark.parametrize("kind", ["pretraining", "training"])
+def test_another_crop_takes_the_place_of_the_paper_s(processor, mask, item, kind):
+    seen = []
+
+    def crop(clip, *, size, generator):
+        seen.append((tuple(clip.shape[-2:]), tuple(size), int(torch.randint(1000, (), generator=generator))))
+        return clip[..., : size[0], : size[1]]
+
+    drawn = kinds(processor(), mask, crop=crop)[kind]
+    assert item(drawn)["pixel_values"].shape == (4, 3, 24, 32)
+    item(drawn), item(drawn, epoch=1)
+    assert seen[0] == seen[1] and seen[0][:2] == ((48, 64), (24, 32))
+    assert seen[2][2] != seen[0][2]
+
+
+# ---- repeats ----
+
+
+@pytest.mark.parametrize("kind", ["pretraining", "training"])
+def test_repeats_are_clips_of_the_same_frames_from_one_decode(processor, mask, item, kind, frame_numbers, monkeypatch):
+    reads = []
+    read = VideoReader.read
+    monkeypatch.setattr(VideoReader, "read", lambda reader, indices: reads.append(indices) or read(reader, indices))
+    made = item(kinds(processor(), mask, repeats=3)[kind])
+    assert len(reads) == 1 and made["pixel_values"].shape == (3, 4, 3, 24, 32)
+    assert [frame_numbers(clip) for clip in made["pixel_values"]] == [reads[0]] * 3
+
+
+def test_each_repeat_has_its_own_crop_and_mask_and_the_first_is_the_clip_without_repeats(processor, mask, item):
+    crops = []
+
+    def crop(clip, *, size, generator):
+        crops.append(int(torch.randint(1_000_000, (), generator=generator)))
+        return clip[..., : size[0], : size[1]]
+
+    one = item(PretrainingClips(processor(), mask=mask, crop=crop))
+    three = item(PretrainingClips(processor(), mask=mask, crop=crop, repeats=3))
+    assert crops[0] == crops[1] and len(set(crops)) == 3
+    assert torch.equal(three["bool_masked_pos"][0], one["bool_masked_pos"])
+    assert not torch.equal(three["bool_masked_pos"][0], three["bool_masked_pos"][1])
+
+
+def test_no_repeat_at_all_is_an_error(processor, mask):
+    with pytest.raises(ValueError, match="repeats is 0, wanted at least 1"):
+        PretrainingClips(processor(), mask=mask, repeats=0)

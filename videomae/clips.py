@@ -1,0 +1,180 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""What becomes of an open video: the clips that pre-training and classification look at.
+
+`PretrainingClips`, `TrainingClips` and `ValidationClips` are called with an open video, its row of the table and
+`draw`, which gives the randomness of each repeat, and return an item: a dict that a model's `forward` takes once it is
+in a batch. With `repeats` = R > 1 a video is decoded once and gives R clips of the same frames, each with its own crop
+and mask (repeated augmentation, Hoffer et al. 2020); every tensor of the item then has R in front.
+
+Shapes: T frames of C channels, H x W pixels; N patches; R repeats.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
+from .image_processing_videomae import VideoMAEVideoProcessor
+from .listing import directional_classes
+from .video import VideoReader
+
+logger = logging.getLogger(__name__)
+
+Draw = Callable[[int], torch.Generator]  # repeat -> its randomness
+
+
+def sample_generator(seed: int, epoch: int, index: int, repeat: int = 0) -> torch.Generator:
+    """The randomness of one clip: frames, crop, flip, mask. Nothing else goes into it."""
+    # SeedSequence mixes the four numbers; torch's CPU generator uses 32 bits of a seed.
+    (mixed,) = np.random.SeedSequence((seed, epoch, index, repeat)).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed))
+
+
+class _Clips:
+    """One decode, `repeats` clips: a subclass says which frames (`indices`) and what one clip of them is (`item`)."""
+
+    def __init__(self, processor: VideoMAEVideoProcessor, repeats: int):
+        if repeats < 1:
+            raise ValueError(f"repeats is {repeats}, wanted at least 1")
+        self.processor = processor
+        self.repeats = repeats
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of a clip."""
+        return self.processor.crop_size.height, self.processor.crop_size.width
+
+    def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> dict[str, Tensor]:
+        generator = draw(0)
+        frames = video.read(self.indices(video, generator))
+        items = [self.item(frames, row, generator)]
+        items += [self.item(frames, row, draw(repeat)) for repeat in range(1, self.repeats)]
+        return items[0] if self.repeats == 1 else {name: stack([item[name] for item in items]) for name in items[0]}
+
+    def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        raise NotImplementedError
+
+    def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+
+class PretrainingClips(_Clips):
+    """Clips and their masks, as VideoMAE pre-trains: dense frames, multi-scale crop, no flip.
+
+    An item is {"pixel_values": uint8 (T, C, H, W), "bool_masked_pos": (N,)[, "bool_decoded_pos": (N,)]}.
+
+    Args:
+        processor: says how many frames of which size are sampled how.
+        mask: called with `generator=`, gives the bool (N,) that hides patches from the encoder.
+        decoder_mask: the same for the patches that the decoder predicts (VideoMAE V2).
+        crop: called with a clip, `size=` and `generator=`, gives the clip of that size.
+        repeats: clips of one decode, each with its own crop and masks (VideoMAE V2 has 4).
+    """
+
+    def __init__(
+        self,
+        processor: VideoMAEVideoProcessor,
+        *,
+        mask: Callable[..., Tensor],
+        decoder_mask: Callable[..., Tensor] | None = None,
+        crop: Callable[..., Tensor] = multi_scale_crop,
+        repeats: int = 1,
+    ):
+        super().__init__(processor, repeats)
+        self.mask = mask
+        self.decoder_mask = decoder_mask
+        self.crop = crop
+
+    def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        return self.processor.pretraining_indices(video, generator)
+
+    def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+        clip = self.crop(frames, size=self.size, generator=generator)
+        item = {
+            "pixel_values": normalized_if_float(clip, self.processor),
+            "bool_masked_pos": self.mask(generator=generator),
+        }
+        if self.decoder_mask is not None:
+            item["bool_decoded_pos"] = self.decoder_mask(generator=generator)
+        return item
+
+
+def _may_be_mirrored(class_names: Sequence[str]) -> bool:
+    directions = directional_classes(class_names)
+    if directions:
+        logger.warning(
+            "clips are not mirrored: that would change the class %r (flip=True, --horizontal_flip true, does it)",
+            directions[0],
+        )
+    return not directions
+
+
+class TrainingClips(_Clips):
+    """Clips to fine-tune on: frames, crop and flip are drawn.
+
+    An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 ()}.
+
+    Args:
+        processor: says how many frames of which size are sampled how.
+        class_names: of the labels, in their order.
+        crop: as in `PretrainingClips`.
+        flip: whether half of the clips are mirrored. Default: unless a class is a direction (`directional_classes`),
+            which is logged.
+        repeats: clips of one decode (VideoMAE fine-tunes with 2).
+    """
+
+    def __init__(
+        self,
+        processor: VideoMAEVideoProcessor,
+        class_names: Sequence[str],
+        *,
+        crop: Callable[..., Tensor] = random_resized_crop,
+        flip: bool | None = None,
+        repeats: int = 1,
+    ):
+        super().__init__(processor, repeats)
+        self.crop = crop
+        self.flip = _may_be_mirrored(class_names) if flip is None else flip
+
+    def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        return self.processor.training_indices(video, generator)
+
+    def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+        clip = self.crop(frames, size=self.size, generator=generator)
+        if self.flip:
+            clip = horizontal_flip(clip, generator=generator)
+        return {"pixel_values": normalized_if_float(clip, self.processor), "labels": torch.tensor(row["label"])}
+
+
+class ValidationClips(_Clips):
+    """The middle clip of a video, cut from the centre: one view, nothing drawn. Items as of `TrainingClips`."""
+
+    def __init__(self, processor: VideoMAEVideoProcessor):
+        super().__init__(processor, repeats=1)
+
+    def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
+        return self.processor.view_indices(video)
+
+    def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+        clip = self.processor.resize_and_crop(frames)
+        return {"pixel_values": normalized_if_float(clip, self.processor), "labels": torch.tensor(row["label"])}
+
+
+def normalized_if_float(clip: Tensor, processor: VideoMAEVideoProcessor) -> Tensor:
+    """uint8 as it is: the models normalise it on the device. Floats with the processor's statistics, which are in the
+    units of the file for arrays that are not uint8."""
+    if not clip.is_floating_point():
+        return clip
+    mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
+    return (clip - mean) / std
+
+
+def stack(tensors: Sequence[Tensor]) -> Tensor:
+    """`torch.stack` that leaves clips channels-last in memory: a plain copy instead of a transposition."""
+    if tensors[0].ndim < 4:
+        return torch.stack(list(tensors))
+    return torch.stack([tensor.movedim(-3, -1) for tensor in tensors]).movedim(-1, -3)
