@@ -39,6 +39,8 @@ _MODULES = (
     "inference",
     "listing",
     "masking",
+    "mixing",
+    "rand_augment",
     "modeling_videomae",
     "synthetic",
     "training",

@@ -7,6 +7,8 @@ in 4.0 ms once they are contiguous in (T, C, H, W) (one core).
 """
 
 import math
+import re
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +17,13 @@ from torchvision.transforms.v2 import functional as F
 MULTI_SCALES = (1.0, 0.875, 0.75, 0.66)
 SNAP = 3  # pixels: a candidate size closer than this to the output size becomes the output size
 RANDOM_CROP_TRIES = 10
+ERASING_TRIES = 100
+MOST_STRETCH = 4 / 3  # of one side against the other: as far as the crops of pre-training and fine-tuning go
+BAR = 128  # the grey of what a whole frame leaves of the picture, as RandAugment's
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z\W_]+")  # swipe_left, SwipeLeft, SWIPE-LEFT 2
+_COUNTERCLOCKWISE = re.compile(r"\b(?:counter|anti) ?clockwise\b")
+_DIRECTION = re.compile(r"\b(left|right)(wards?|hand(?:ed)?)?\b|\b(?:counter)?clockwise\b")
+_MIRROR = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
 
 
 def multi_scale_crop(clip: Tensor, *, size: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -91,9 +100,150 @@ def random_crop_box(
     return (frame_height - height) // 2, (frame_width - width) // 2, height, width
 
 
+def near_whole_crop(
+    clip: Tensor, *, size: tuple[int, int], generator: torch.Generator, least_side: float = 0.8
+) -> Tensor:
+    """A training crop that keeps what happens in the picture: at least `least_side` of either side of the frame.
+
+    For small data of one's own, where `random_resized_crop`, which may leave 8 % of the frame, cuts the person out.
+    Each side is uniform in `least_side` .. 1 of the frame's, the place uniform; the window then becomes a picture as
+    `whole_frame`, its counterpart for evaluation, makes one of the frame. Returns uint8 (..., T, C, *size).
+    """
+    frame_height, frame_width = clip.shape[-2:]
+    height = round(frame_height * _draw_uniform(least_side, 1.0, generator))
+    width = round(frame_width * _draw_uniform(least_side, 1.0, generator))
+    top = _draw_integer(frame_height - height + 1, generator)
+    left = _draw_integer(frame_width - width + 1, generator)
+    return whole_frame(clip[..., top : top + height, left : left + width], size=size)
+
+
+def whole_frame(clip: Tensor, *, size: tuple[int, int]) -> Tensor:
+    """The whole frame in a picture of `size`: one side stretched by up to 4/3, what is then still free is grey bars.
+
+    Frames of 4:3 fill a square, those of 16:9 three quarters of it. Bilinear, antialiased. `size` is (height, width);
+    returns uint8 (..., T, C, *size).
+    """
+    height, width = fitted_size(*clip.shape[-2:], size=size)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    picture = F.resize(clip, [height, width], antialias=True)
+    return F.pad(picture, [left, top, size[1] - width - left, size[0] - height - top], fill=BAR)
+
+
+def fitted_size(frame_height: int, frame_width: int, *, size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) of the frame in the picture that `whole_frame` makes; at least one is `size`'s."""
+    down, across = size[0] / frame_height, size[1] / frame_width
+    most = min(down, across) * MOST_STRETCH
+    return max(1, round(frame_height * min(down, most))), max(1, round(frame_width * min(across, most)))
+
+
 def horizontal_flip(clip: Tensor, *, generator: torch.Generator, probability: float = 0.5) -> Tensor:
     """Mirror the whole clip left to right with the given probability. Returns uint8 (..., T, C, H, W)."""
     return F.horizontal_flip(clip) if _draw_uniform(0.0, 1.0, generator) < probability else clip
+
+
+def horizontal_flip_with_label(
+    clip: Tensor, label: int, *, mirrored: Sequence[int], generator: torch.Generator, probability: float = 0.5
+) -> tuple[Tensor, int]:
+    """`horizontal_flip` with the same draw, and the label of what is then to be seen.
+
+    `mirrored` has the class that each class becomes, as from `mirrored_classes`.
+    """
+    if _draw_uniform(0.0, 1.0, generator) < probability:
+        return F.horizontal_flip(clip), mirrored[label]
+    return clip, label
+
+
+def mirrored_classes(class_names: Sequence[str]) -> list[int]:
+    """For each class the one that its mirrored videos show: "SwipeLeft" becomes "SwipeRight", most stay.
+
+    The words left and right (-ward, -wards, -hand, -handed) change places, and clockwise with counterclockwise or
+    anticlockwise; a name with several changes in all of them. Case and what separates words do not matter.
+    Raises ValueError that names every class whose mirror image is no class, or more than one.
+    """
+    spelled = [_spelled(name) for name in class_names]
+    mirrored, alone = [], []
+    for index, name in enumerate(spelled):
+        image = _DIRECTION.sub(_mirrored_word, name)
+        partners = (
+            [other for other, other_name in enumerate(spelled) if other_name == image] if image != name else [index]
+        )
+        mirrored.append(partners[0] if partners else index)
+        if len(partners) != 1:
+            found = f"{len(partners)} classes are" if partners else "no class is"
+            alone.append(f"{class_names[index]!r} (mirrored {image!r}, which {found})")
+    if alone:
+        raise ValueError(
+            f"mirrored clips have no label: {', '.join(alone)}; give every direction its opposite, or do not mirror"
+        )
+    return mirrored
+
+
+def _spelled(class_name: str) -> str:
+    """Its words in lower case, one blank between two, and one spelling of counterclockwise."""
+    return _COUNTERCLOCKWISE.sub("counterclockwise", " ".join(_WORD.findall(class_name)).lower())
+
+
+def _mirrored_word(word: re.Match) -> str:
+    side, ending = word.group(1), word.group(2) or ""
+    return _MIRROR[side] + ending if side else _MIRROR[word.group()]
+
+
+def random_erasing(
+    clip: Tensor,
+    *,
+    generator: torch.Generator,
+    mean: Sequence[float],
+    std: Sequence[float],
+    probability: float = 0.25,
+    area: tuple[float, float] = (0.02, 1 / 3),
+    ratio: tuple[float, float] = (0.3, 1 / 0.3),
+) -> Tensor:
+    """Fill one box, the same in all frames, with noise that differs from frame to frame (Zhong et al., 2020).
+
+    `area` bounds the box's share of the frame (uniform), `ratio` bounds height / width (log-uniform). The noise is
+    N(0, 1) once the clip is normalised with the `mean` and `std` of its channels (of values in 0 .. 1), so here it is
+    255 (mean + std N(0, 1)), rounded. A uint8 ends at 0 and 255: with ImageNet's statistics 3.2 % of the values are
+    cut there, and once normalised the noise has mean 0.006 and standard deviation 0.971.
+    Returns uint8 (..., T, C, H, W), a new tensor where a box is filled. Raises ValueError: not one mean and one
+    deviation a channel.
+    """
+    channels = clip.shape[-3]
+    if len(mean) != channels or len(std) != channels:
+        raise ValueError(
+            f"random_erasing: {len(mean)} means and {len(std)} deviations for {channels} channels, wanted one of each"
+        )
+    if _draw_uniform(0.0, 1.0, generator) >= probability:
+        return clip
+    box = erasing_box(*clip.shape[-2:], generator=generator, area=area, ratio=ratio)
+    if box is None:
+        return clip
+    top, left, height, width = box
+    # Drawn in the memory order of a decoded clip, so that neither the noise nor the clip changes places.
+    noise = torch.randn(*clip.shape[:-3], height, width, channels, generator=generator)
+    noise.mul_(255 * torch.tensor(std)).add_(255 * torch.tensor(mean)).round_().clamp_(0, 255)
+    erased = clip.clone()
+    erased[..., top : top + height, left : left + width] = noise.movedim(-1, -3)
+    return erased
+
+
+def erasing_box(
+    frame_height: int,
+    frame_width: int,
+    *,
+    generator: torch.Generator,
+    area: tuple[float, float],
+    ratio: tuple[float, float],
+) -> tuple[int, int, int, int] | None:
+    """The (top, left, height, width) that `random_erasing` fills; None after a hundred draws that do not fit."""
+    for _ in range(ERASING_TRIES):
+        pixels = frame_height * frame_width * _draw_uniform(*area, generator)
+        aspect = math.exp(_draw_uniform(math.log(ratio[0]), math.log(ratio[1]), generator))
+        height, width = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+        if 0 < height < frame_height and 0 < width < frame_width:
+            top = _draw_integer(frame_height - height + 1, generator)
+            left = _draw_integer(frame_width - width + 1, generator)
+            return top, left, height, width
+    return None
 
 
 def _draw_integer(end: int, generator: torch.Generator) -> int:
