@@ -43,6 +43,7 @@ IMPORTS = {
     },
     "evaluation": {"video"},
     "files": set(),
+    "frames": {"video"},
     "image_processing_videomae": {"video"},
     "inference": {"evaluation", "image_processing_videomae", "modeling_videomae"},
     "listing": {"video"},

@@ -35,6 +35,7 @@ _MODULES = (
     "conversion",
     "data",
     "evaluation",
+    "frames",
     "image_processing_videomae",
     "inference",
     "listing",
