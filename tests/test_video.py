@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from videomae.video import (
-    FrameIndex,
+    ShortVideoError,
     VideoDecodeError,
     VideoReader,
     pretraining_frame_indices,
@@ -27,6 +27,7 @@ from videomae.video import (
 )
 
 B_FRAMES = {"x264-params": "keyint=12:scenecut=0:bframes=3:b-adapt=0"}  # a key frame every 12
+INTRA_ONLY = {"g": "1", "tune": "fastdecode"}  # as `videomae prepare` writes
 
 
 def generator(seed=0):
@@ -167,6 +168,53 @@ def test_impossible_views_are_refused(change, message):
         view_frame_indices(**{**settings, **change})
 
 
+LOOPED = {"num_frames": 5, "frame_stride": 4, "short_video": "loop"}
+
+
+@pytest.mark.parametrize("total_frames", [1, 3, 16, 17, 19, 20, 40])
+def test_a_looped_clip_begins_again_where_the_video_ends(total_frames):
+    start, *rest = pretraining_frame_indices(total_frames, generator=generator(), **LOOPED)
+    assert rest == [(start + 4 * i) % total_frames for i in range(1, 5)]
+    dense = training_frame_indices(total_frames, generator=generator(), protocol="dense", **LOOPED)
+    assert total_frames >= 20 or dense == [offset % total_frames for offset in (0, 5, 10, 15, 19)]
+    uniform = training_frame_indices(total_frames, generator=generator(), protocol="uniform", **LOOPED)
+    assert total_frames >= 5 or uniform == [i % total_frames for i in range(5)]
+    view = view_frame_indices(total_frames, segment=1, num_segments=3, protocol="dense", **LOOPED)
+    sampled = list(range(0, total_frames, 4))
+    assert len(sampled) >= 5 or view == (sampled * 5)[:5]
+
+
+def test_a_video_just_long_enough_is_not_looped_and_gives_all_its_frames():
+    assert pretraining_frame_indices(17, generator=generator(), **LOOPED) == [0, 4, 8, 12, 16]
+    drawn = {"generator": generator(), "protocol": "dense", "spacing": "exact"}
+    assert training_frame_indices(17, **drawn, **LOOPED) == [0, 4, 8, 12, 16]
+
+
+@pytest.mark.parametrize(("total_frames", "protocol", "wanted"), [(16, "dense", 17), (4, "uniform", 5)])
+def test_a_short_video_can_be_an_error_that_says_both_lengths(total_frames, protocol, wanted):
+    sizes = {"num_frames": 5, "frame_stride": 4, "short_video": "error", "protocol": protocol}
+    with pytest.raises(ShortVideoError, match=f"it has {total_frames} frames and a clip spans {wanted}"):
+        view_frame_indices(total_frames, segment=0, num_segments=1, **sizes)
+    view_frame_indices(wanted, segment=0, num_segments=1, **sizes)
+    with pytest.raises(ShortVideoError, match=f"it has {total_frames} frames and a clip spans {wanted}"):
+        training_frame_indices(total_frames, generator=generator(), spacing="exact", **sizes)
+    training_frame_indices(wanted, generator=generator(), spacing="exact", **sizes)
+
+
+def test_exact_spacing_is_that_of_pre_training():
+    sizes = {"num_frames": 16, "frame_stride": 4}
+    for total_frames in (30, 64, 100):
+        exact = training_frame_indices(total_frames, generator=generator(), protocol="dense", spacing="exact", **sizes)
+        assert exact == pretraining_frame_indices(total_frames, generator=generator(), **sizes)
+
+
+@pytest.mark.parametrize("setting", ["spacing", "short_video"])
+def test_an_unknown_sampling_setting_is_named(setting):
+    sizes = {"num_frames": 5, "frame_stride": 4, "protocol": "dense"}
+    with pytest.raises(ValueError, match=f"{setting} must be '.*', got 'other'"):
+        training_frame_indices(50, generator=generator(), **sizes, **{setting: "other"})
+
+
 # ---- reading them ----
 
 
@@ -271,6 +319,23 @@ FORMATS = {
     "odd_size.mp4": {"height": 45, "width": 63, "pix_fmt": "yuv444p", "options": B_FRAMES},
     "late_start_variable_rate.mp4": {"options": B_FRAMES, "times": [5000 + 7 * i**2 for i in range(40)]},
     "late_start_variable_rate.mkv": {"options": B_FRAMES, "times": [5000 + 7 * i**2 for i in range(40)]},
+    "pyramid.mp4": {"options": {"x264-params": "keyint=40:bframes=5:b-pyramid=normal:b-adapt=0:weightp=2"}},
+    "hevc_pyramid.mp4": {"codec": "libx265", "options": {"x265-params": "bframes=4:b-pyramid=1:log-level=none"}},
+    "low_delay.mp4": {"options": {"tune": "zerolatency", "g": "15"}},
+    "slices.mp4": {"options": {"x264-params": "keyint=12:bframes=2:slices=3"}},
+    "ten_bit.mp4": {"pix_fmt": "yuv420p10le", "options": B_FRAMES},
+    "hevc_ten_bit.mkv": {"codec": "libx265", "pix_fmt": "yuv420p10le", "options": {"x265-params": "log-level=none"}},
+    "av1.mkv": {"codec": "libsvtav1", "height": 66, "options": {"preset": "12", "g": "20"}},
+    "av1.mp4": {"codec": "libsvtav1", "height": 66, "options": {"preset": "12", "g": "20"}},
+    "prepared.mp4": {"options": INTRA_ONLY, "movflags": "faststart"},
+    "intra_variable_rate.mp4": {"options": INTRA_ONLY, "times": [5000 + 7 * i**2 for i in range(40)]},
+    "intra.mkv": {"options": INTRA_ONLY},
+    "fragments_intra.mp4": {"options": INTRA_ONLY, "movflags": "frag_keyframe+empty_moov"},
+    "motion_jpeg.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "mpeg4.mp4": {"codec": "mpeg4", "options": {"bf": "2", "g": "12"}},
+    "flash.flv": {"codec": "flv", "options": {"g": "12"}},
+    "windows.wmv": {"codec": "wmv2", "options": {"g": "12"}},
+    "raw.h264": {"options": B_FRAMES},
     "one_frame.mp4": {"num_frames": 1},
     "two_frames.mp4": {"num_frames": 2},
 }
@@ -284,6 +349,43 @@ def test_every_frame_of_every_format_reads_as_front_to_back(name, write_video):
         assert reader.num_frames == len(expected) == FORMATS[name].get("num_frames", 40)
         for number in reversed(range(len(expected))):
             np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
+
+
+def clips_of_every_mode(total_frames):
+    """Frame numbers as pre-training, fine-tuning and testing choose them."""
+    sizes = {"num_frames": 5, "frame_stride": 4}
+    generator = torch.Generator().manual_seed(total_frames)
+    for short_video in ("repeat", "loop"):
+        drawn = {**sizes, "generator": generator, "short_video": short_video}
+        yield pretraining_frame_indices(total_frames, **drawn)
+        for protocol, spacing in (("dense", "linspace"), ("dense", "exact"), ("uniform", "linspace")):
+            yield training_frame_indices(total_frames, **drawn, protocol=protocol, spacing=spacing)
+        for protocol in ("dense", "uniform"):
+            for segment in range(3):
+                view = {"segment": segment, "num_segments": 3, "protocol": protocol, "short_video": short_video}
+                yield view_frame_indices(total_frames, **sizes, **view)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_clips_of_every_sampling_mode_are_those_frames_of_a_plain_decode(name, write_video):
+    path = write_video(name, **FORMATS[name])
+    expected = front_to_back(path)
+    with VideoReader(path, min_frames=1) as reader:
+        for indices in clips_of_every_mode(len(expected)):
+            np.testing.assert_array_equal(channels_last(reader.read(indices)), expected[indices])
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_clips_of_every_sampling_mode_of_real_videos_are_those_frames_of_a_plain_decode(name, clips):
+    with VideoReader(clips / name) as reader:
+        modes = list(clips_of_every_mode(reader.num_frames))
+        wanted = set().union(*modes)
+        with av.open(str(clips / name)) as container:
+            frames = enumerate(container.decode(video=0))
+            expected = {number: frame.to_ndarray(format="rgb24") for number, frame in frames if number in wanted}
+        for indices in modes:
+            for index, frame in zip(indices, channels_last(reader.read(indices)), strict=True):
+                np.testing.assert_array_equal(frame, expected[index])
 
 
 @pytest.mark.parametrize("start", ["key frame", "between"])
@@ -387,6 +489,35 @@ def test_memory_does_not_grow_with_the_file(write_video):
     assert len(alive) > 4 and max(alive) < 10
 
 
+def test_of_a_prepared_file_little_more_than_the_wanted_frames_is_read(write_video):
+    counts = []
+
+    class Source(BytesIO):
+        def read(self, size=-1):
+            data = super().read(size)
+            counts.append(len(data))
+            return data
+
+    path = write_video(
+        "prepared.mp4",
+        num_frames=300,
+        height=180,
+        width=320,
+        **FORMATS["prepared.mp4"] | {"options": {**INTRA_ONLY, "qp": "1"}},
+    )
+    data = path.read_bytes()
+    with VideoReader(Source(data)) as reader:
+        assert reader.num_frames == 300
+        reader.read(range(100, 132, 2))
+    assert len(data) > 4_000_000 and sum(counts) < len(data) / 3
+
+
+def test_a_prepared_file_that_was_cut_short_is_refused(write_video, refused):
+    path = write_video("prepared.mp4", **FORMATS["prepared.mp4"])
+    path.write_bytes(path.read_bytes()[:-100])
+    assert refused(path) == "its data ends early"
+
+
 def test_frames_are_a_view_of_channels_last_memory(write_video):
     frames = read_frames(write_video("video.mp4"), [5, 6, 7])
     assert frames.shape == (3, 3, 46, 64) and frames.dtype == torch.uint8
@@ -403,25 +534,25 @@ def test_paths_bytes_and_file_objects_read_alike_and_a_file_object_stays_open(wr
         assert not file.closed
 
 
-def test_only_the_window_is_decoded_and_only_wanted_frames_are_converted(write_video, monkeypatch):
+def test_only_what_wanted_frames_refer_to_is_decoded_and_only_they_are_converted(write_video, monkeypatch):
     decoded, converted = [], []
-    from_key, to_image = VideoReader._frames_from_key, VideoReader._to_image
+    decode_for, to_image = VideoReader._decode_for, VideoReader._to_image
 
-    def spy_decoding(reader, key, first):
-        for number, frame in from_key(reader, key, first):
-            decoded.append(number)
-            yield number, frame
+    def spy_decoding(reader, key, wanted):
+        for frame in decode_for(reader, key, wanted):
+            decoded.append(reader._index.number_of(frame.pts))
+            yield frame
 
     def spy_converting(reader, frame, number):
         converted.append(number)
         return to_image(reader, frame, number)
 
     with VideoReader(write_video("video.mp4", num_frames=60, options=B_FRAMES)) as reader:
-        monkeypatch.setattr(VideoReader, "_frames_from_key", spy_decoding)
+        monkeypatch.setattr(VideoReader, "_decode_for", spy_decoding)
         monkeypatch.setattr(VideoReader, "_to_image", spy_converting)
         monkeypatch.setattr(VideoReader, "_frames_from_beginning", None)
         reader.read([50, 14])
-    assert decoded == [12, 13, 14, 48, 49, 50]
+    assert decoded == [12, 14, 48, 50]  # 13 and 49 are B-frames that no other refers to
     assert converted == [14, 50]
 
 
@@ -430,7 +561,7 @@ def test_an_index_that_does_not_fit_the_frames_is_given_up_not_believed(write_vi
     expected = read_frames(path, [20, 33])
     with VideoReader(path) as reader:
         wrong = [stamp + 1 for stamp in reader._index.timestamps]
-        reader._index = FrameIndex(wrong, reader._index.keys)
+        reader._index = replace(reader._index, timestamps=wrong)
         assert torch.equal(reader.read([20, 33]), expected)
 
 
@@ -443,18 +574,18 @@ def test_a_jump_to_where_decoding_can_not_start_is_no_damage(write_video):
         assert len(reader._index.keys) < len(keys)  # the others have frames stored after them and shown before
         expected = front_to_back(path)
         for number in range(40):
-            reader._index = FrameIndex(timestamps, keys)
+            reader._index = replace(reader._index, keys=keys)
             np.testing.assert_array_equal(channels_last(reader.read([number]))[0], expected[number])
 
 
 def test_a_file_that_lists_more_frames_than_decode_is_refused(write_video):
     with VideoReader(write_video("video.mp4", options=B_FRAMES)) as reader:
         stamps = reader._index.timestamps
-        reader._index = FrameIndex([*stamps[:20], stamps[19] + 1, *stamps[20:]], reader._index.keys)
+        reader._index = replace(reader._index, timestamps=[*stamps[:20], stamps[19] + 1, *stamps[20:]])
         reader.info = replace(reader.info, num_frames=41)
         reader.read([3])
         with pytest.raises(VideoDecodeError, match="41 frames are listed, 40 decode"):
-            reader.read([22])
+            reader.read([20])
 
 
 def test_info_tells_what_the_frames_say_not_the_header(write_video):
@@ -606,7 +737,7 @@ def test_most_damages_are_refused_and_none_is_concealed(name, write_video, reque
         path = write_video(name, height=176, width=240, options=B_FRAMES)
     else:
         path = request.getfixturevalue("clips") / name
-    data, indices = path.read_bytes(), range(0, probe(path).num_frames, 9)
+    data, indices = path.read_bytes(), range(probe(path).num_frames)
     healthy = read_frames(data, indices)
     outcomes = [outcome(damaged(data, seed), indices, healthy) for seed in range(25)]
     assert outcomes.count("refused") >= 15

@@ -34,6 +34,9 @@ VIDEO_EXTENSIONS = frozenset(
 # decoded instead.
 PACKET_IS_FRAME = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
 
+# Codecs whose decoder can leave out pictures that no other refers to (most B-frames): of a Kinetics clip two fifths.
+SKIPS_UNREFERENCED = frozenset({"h264", "hevc"})
+
 # Jumping to a key frame refills the decoder's reordering queue: a shorter gap is decoded through at no higher cost.
 SHORTEST_JUMP = 8  # frames
 
@@ -234,6 +237,16 @@ class FrameIndex:
 
     timestamps: list[int]
     keys: list[int]  # time stamps from which decoding can start, ascending; one may lie before the first shown frame
+    # Whether time stamps are known to be those of presentation. AVI has none: a frame carries that of its packet, and
+    # only the order of all decoded frames tells.
+    ordered: bool = True
+    intra_only: bool = False  # every frame is a key frame: none refers to another
+
+    def number_of(self, timestamp: int | None) -> int | None:
+        if timestamp is None:
+            return None
+        number = bisect.bisect_left(self.timestamps, timestamp)
+        return number if number < len(self.timestamps) and self.timestamps[number] == timestamp else None
 
     def start_for(self, number: int) -> tuple[int, int]:
         """Where to start decoding for frame `number`: time stamp of the key frame, number of the first frame shown."""
@@ -262,13 +275,15 @@ class VideoReader:
         min_frames: a video of fewer frames is refused; by default a still picture is no video.
 
     The time stamps of all packets are listed first, without decoding; `read` then seeks to the key frame before each
-    wanted frame and decodes from there. Every decoded frame is checked against the list. Where a codec or a file does
+    wanted frame and decodes from there what the wanted frames need: of an intra-only file (`videomae prepare`) nothing
+    else. Every decoded frame is checked against the list. Where a codec or a file does
     not allow that, the file is decoded from its beginning: slower, and always right.
 
     Raises:
         VideoDecodeError: missing, empty, not a video, no video stream, too short, cut short or damaged. A file of
             which only a part is there is an error even when the wanted frames lie in that part, if its header tells; a
-            frame that does not decode is never replaced by another, nor patched by FFmpeg. What no decoder can tell:
+            frame that does not decode is never replaced by another, nor patched by FFmpeg. What does not matter to the
+            wanted frames is not decoded, so damage there goes unseen. What no decoder can tell:
             changed bytes that are valid code of another picture. Of random damages that change a picture these are a
             tenth to a third in H.264, HEVC, MPEG and Motion JPEG, and most in VP8, VP9 and GIF; only check sums of the
             files tell those.
@@ -336,8 +351,7 @@ class VideoReader:
     def _images_by_seeking(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         while numbers:
             window = self._index_window(numbers)
-            key, first = self._index.start_for(window[0])
-            yield from self._pick(window, self._frames_from_key(key, first))
+            yield from ((number, self._to_image(frame, number)) for number, frame in self._frames_by_index(window))
             numbers = numbers[len(window) :]
 
     def _index_window(self, numbers: list[int]) -> list[int]:
@@ -413,7 +427,31 @@ class VideoReader:
             raise VideoDecodeError(self.path, reason) from error
 
     def _list_frames(self) -> FrameIndex | None:
-        """The index of all frames from the packets alone, or None where packets do not tell."""
+        """The index of all frames without decoding, or None where neither header nor packets tell."""
+        return self._index_of_header() or self._index_of_packets()
+
+    def _index_of_header(self) -> FrameIndex | None:
+        """From an mp4's sample table, if every frame is a key frame: what `videomae prepare` writes.
+
+        Nothing but the wanted frames is then read from the disk. The table has no presentation times, but without
+        frames that refer to others those are the decoding times.
+        """
+        if not self._container.format.name.startswith("mov") or self._stream.codec_context.has_b_frames:
+            return None
+        entries = list(self._stream.index_entries)
+        # fewer entries than frames: a fragmented file, whose table grows while it is read
+        if not entries or len(entries) != self._stream.frames:
+            return None
+        if not all(entry.is_keyframe and not entry.is_discard for entry in entries):
+            return None
+        if max(entry.pos + entry.size for entry in entries) > self._container.size:
+            raise VideoDecodeError(self.path, "its data ends early")
+        timestamps = [entry.timestamp for entry in entries]
+        if any(later <= earlier for earlier, later in itertools.pairwise(timestamps)):
+            return None
+        return FrameIndex(timestamps, timestamps, intra_only=True)
+
+    def _index_of_packets(self) -> FrameIndex | None:
         packets = list(self._packets())
         if self._codec not in PACKET_IS_FRAME:
             return None
@@ -423,7 +461,15 @@ class VideoReader:
         shown = sorted(packet.timestamp for packet in packets if packet.is_shown)
         keys = _entry_points(packets, self._codec)
         # frames shown before the first key frame need one that is missing: some decoders drop them, others do not
-        return FrameIndex(shown, keys) if shown and keys and shown[0] >= keys[0] else None
+        if not (shown and keys and shown[0] >= keys[0]):
+            return None
+        stored = [packet.timestamp for packet in packets]
+        return FrameIndex(
+            shown,
+            keys,
+            ordered=stored != sorted(stored) or not self._stream.codec_context.has_b_frames,
+            intra_only=all(packet.is_key for packet in packets),
+        )
 
     def _packets(self) -> Iterator[_Packet]:
         for packet in self._container.demux(self._stream):
@@ -462,7 +508,10 @@ class VideoReader:
         return float(rate) if rate else None
 
     def _first_frame(self) -> av.VideoFrame | None:
-        return next((frame for _, frame in self._frames_from_beginning()), None)
+        try:
+            return next(frame for _, frame in self._frames_by_index([0]))
+        except (_IndexMismatch, av.InvalidDataError):
+            return next((frame for _, frame in self._frames_from_beginning()), None)
 
     def _count_frames(self) -> tuple[int, av.VideoFrame | None]:
         count, first = 0, None
@@ -488,19 +537,52 @@ class VideoReader:
                 raise VideoDecodeError(self.path, f"frame {number} is damaged")
             yield number, frame
 
-    def _frames_from_key(self, key: int, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Decode from the key frame with time stamp `key`; the first frame shown from there on is number `first`."""
-        timestamps = self._index.timestamps
-        self._container.seek(key, stream=self._stream)
-        number = first
-        for frame in self._container.decode(self._stream):
-            if frame.pts is not None and frame.pts < timestamps[first]:
+    def _frames_by_index(self, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decode from the key frame before the first of these numbers (ascending), and no more than they need."""
+        index, remaining = self._index, list(reversed(numbers))
+        key, following = index.start_for(numbers[0])
+        first = index.timestamps[following]
+        frames = self._decode_for(key, {index.timestamps[number] for number in numbers})
+        for frame in frames if index.ordered else self._decode_from(key):
+            if frame.pts is not None and frame.pts < first:
                 continue  # FFmpeg went to an earlier key frame, or the picture leads the key frame
-            if number == len(timestamps) or frame.pts != timestamps[number] or frame.is_corrupt:
+            number = index.number_of(frame.pts)
+            if frame.is_corrupt or number is None or number < following or not (index.ordered or number == following):
                 raise _IndexMismatch
-            yield number, frame
-            number += 1
+            following = number + 1
+            if number == remaining[-1]:
+                yield remaining.pop(), frame
+                if not remaining:
+                    return
         raise _IndexMismatch
+
+    def _decode_from(self, key: int) -> Iterator[av.VideoFrame]:
+        """All frames from the key frame with time stamp `key` on."""
+        self._container.seek(key, stream=self._stream)
+        return self._container.decode(self._stream)
+
+    def _decode_for(self, key: int, wanted: set[int]) -> Iterator[av.VideoFrame]:
+        """Frames from the key frame with time stamp `key` on, all wanted ones (time stamps) among them.
+
+        Others are decoded only where a wanted one may refer to them.
+        """
+        context = self._stream.codec_context
+        can_skip = self._codec in SKIPS_UNREFERENCED
+        self._container.seek(key, stream=self._stream)
+        for packet in self._container.demux(self._stream):
+            if not packet.size:  # the end of the file
+                break
+            is_wanted = packet.pts in wanted
+            if self._index.intra_only and not is_wanted:
+                continue
+            if can_skip:
+                context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+            yield from packet.decode()
+            wanted.discard(packet.pts)
+            if not wanted:
+                break
+        # The decoder holds frames back to sort them; no packet after the last wanted one has to push them out.
+        yield from self._stream.decode(None)
 
 
 def probe(source: str | Path | bytes | BinaryIO) -> VideoInfo:
