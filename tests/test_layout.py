@@ -22,6 +22,8 @@ HEAVY = {"av", "datasets", "torch", "torchvision", "transformers"}
 IMPORTS = {
     "arguments": set(),
     "augmentation": set(),
+    "checking": {"exclusion", "folders"},
+    "children": set(),
     "cli": set(),
     "configuration_videomae": set(),
     "conversion": {"configuration_videomae", "image_processing_videomae", "modeling_videomae"},
@@ -42,23 +44,28 @@ IMPORTS = {
         "visualization",
     },
     "evaluation": {"video"},
+    "exclusion": {"lists", "tables"},
     "files": set(),
+    "folders": {"frames", "tables", "video"},
     "frames": {"video"},
     "image_processing_videomae": {"video"},
     "inference": {"evaluation", "image_processing_videomae", "modeling_videomae"},
-    "listing": {"video"},
+    "listing": {"exclusion", "folders", "lists", "stored", "tables"},
+    "lists": {"folders", "tables"},
     "masking": set(),
     "mixing": set(),
     "modeling_videomae": {"configuration_videomae", "masking"},
     "rand_augment": set(),
     "report": {"files"},
+    "stored": {"lists", "tables"},
     "synthetic": {"files"},
+    "tables": set(),
     "training": {"arguments", "files", "modeling_videomae"},
     "video": set(),
     "visualization": {"files", "masking", "modeling_videomae"},
 }
 # The package's own machinery; no attributes of `videomae`.
-NOT_FOR_USERS = {"arguments", "cli", "demo", "files", "report"}
+NOT_FOR_USERS = {"arguments", "children", "cli", "demo", "exclusion", "files", "folders", "lists", "report", "stored", "tables"}
 MOST_LINES_OF_A_SCRIPT = 150
 
 
