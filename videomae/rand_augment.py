@@ -73,7 +73,7 @@ class RandAugment:
         frames = clip.flatten(0, -4)
         for name, magnitude, sign in self.draw(generator):
             frames = apply_operation(frames, name, magnitude=magnitude, sign=sign)
-        return frames.view_as(clip) if frames.ndim == clip.ndim else frames.unflatten(0, clip.shape[:-3])
+        return frames.unflatten(0, clip.shape[:-3])
 
     def draw(self, generator: torch.Generator) -> list[tuple[str, float, int]]:
         """What is done to the next clip: (operation, magnitude, sign), one after the other."""
