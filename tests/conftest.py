@@ -120,3 +120,30 @@ def frame_numbers():
         return [round((float(frame.mean(dtype="float64")) - 20) / 5) for frame in np.asarray(frames)]
 
     return read
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """`folder(*paths) -> Path`: a folder with these files, empty ones: tables do not look inside."""
+
+    def make(*paths):
+        root = tmp_path / "data"
+        for path in paths:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).touch()
+        return root
+
+    return make
+
+
+@pytest.fixture
+def listed(folder):
+    """`listed(text, *videos, name="list.csv") -> Path`: a list beside these (empty) videos."""
+
+    def make(text, *videos, name="list.csv"):
+        path = folder(*videos) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return make

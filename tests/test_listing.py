@@ -12,33 +12,6 @@ from videomae.listing import (
 )
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """`folder(*paths) -> Path`: a folder with these files, empty ones: tables do not look inside."""
-
-    def make(*paths):
-        root = tmp_path / "data"
-        for path in paths:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).touch()
-        return root
-
-    return make
-
-
-@pytest.fixture
-def listed(folder):
-    """`listed(text, *videos, name="list.csv") -> Path`: a list beside these (empty) videos."""
-
-    def make(text, *videos, name="list.csv"):
-        path = folder(*videos) / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        return path
-
-    return make
-
-
 def rows(table):
     names = table.features["label"].names if "label" in table.column_names else None
     return [(row["video"].split("/data/")[-1], names and names[row["label"]]) for row in table]

@@ -30,6 +30,7 @@ _MODULE_OF = {
 }
 _MODULES = (
     "augmentation",
+    "checking",
     "clips",
     "configuration_videomae",
     "conversion",

@@ -1,125 +1,135 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""Lists of videos: a folder, or a list in a file, becomes `datasets` tables with the columns "video" and "label".
+"""Lists of videos: whatever holds videos becomes `datasets` tables with the columns "video" and "label".
 
-Nothing here opens a video. "video" is a path; "label" (ClassLabel) is there where classes are known.
+Nothing here opens a video. "video" is a path, or {"path", "bytes"} where the source holds the videos themselves;
+"label" (ClassLabel) is there where classes are known.
 """
 
-import csv
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import datasets
 
-from .video import VIDEO_EXTENSIONS
+from . import stored
+from .exclusion import rows_left
+from .folders import find_videos, is_video_name, read_folder, visible_entries
+from .lists import LIST_EXTENSIONS, read_list, read_text
+from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Table, some, summary
 
-SPLIT_NAMES = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-LIST_EXTENSIONS = (".csv", ".txt", ".tsv")
-PATH_COLUMNS = ("path", "video", "video_path", "file", "file_name", "filename")
-LABEL_COLUMNS = ("label", "class", "class_name", "category")
-COMPLAINTS_SHOWN = 5
+METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # swipe_left, SwipeLeft, SWIPE-LEFT
 _DIRECTION = re.compile(r"(?:left|right)(?:wards?|hand(?:ed)?)?|(?:counter|anti)?clockwise", re.IGNORECASE)
-_VIDEO_AND_REST = re.compile(
-    rf"(.*(?:{'|'.join(map(re.escape, sorted(VIDEO_EXTENSIONS)))}))(?:\s+(.*))?", re.IGNORECASE
-)
-
-
-@dataclass
-class _Table:
-    """Videos of one split, as found: `labels` are texts, or None where nothing names them; and what is wrong."""
-
-    paths: list[str]
-    labels: list[str] | None
-    complaints: list[str]
-    listed: bool  # in a list integers may stand for classes; the name of a folder is a name
 
 
 def load_videos(
-    source: str | os.PathLike,
+    source: str | os.PathLike | datasets.Dataset | datasets.DatasetDict,
     split: str | None = None,
     *,
     class_names: Sequence[str] | None = None,
     labels: bool = True,
+    root: str | os.PathLike | None = None,
+    exclude: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
 ) -> datasets.DatasetDict | datasets.Dataset:
-    """The videos of a folder or list, as tables with the columns "video" (path) and, where known, "label".
+    """The videos of a source, as tables with the columns "video" and, where known, "label".
+
+    A video is a file, a folder of frames, or an array in .npy or .npz (`folders` has the rule).
 
     Args:
         source: one of
             - a folder of videos, nested at will. If it holds folders and no video of its own, those are the classes;
-            - a csv, tsv or txt list with a path and a label a line, separated by commas, tabs or spaces; the label
-              may be missing. More columns need a header (`PATH_COLUMNS`, `LABEL_COLUMNS`). Paths are relative to the
-              list's folder;
-            - a folder with train, val (valid, validation) and test: folders as above, or lists as above.
+            - a csv, tsv, txt or jsonl list with a path and a label a line; in text separated by commas, tabs or
+              spaces; the label may be missing. More columns need a header (`tables.PATH_COLUMNS`, `LABEL_COLUMNS`),
+              which may name "split" (train, val or test). The official lists are read, too (`lists` has their forms);
+            - a folder with train, val (valid, validation) and test: folders as above, or lists as above;
+            - a folder with a list called metadata.csv or metadata.jsonl: that list;
+            - a `datasets.Dataset` or `DatasetDict`; a folder that its `save_to_disk` wrote; parquet, a file or a
+              folder (columns as in `stored`);
+            - "hf:owner/name" or "hf:owner/name:configuration", a data set of the Hub, which is downloaded.
         split: "train", "validation" or "test"; None: all there are ("train" for a source without splits).
         class_names: the classes in their order, of which the source may have some. In a list whose labels are all
-            integers and not all among these names, they are positions in `class_names`. Default: the sorted names of
-            the train split, or, for a list whose labels are all integers, "0" to the largest.
+            integers and not all among these names, they are positions in `class_names`. Default: those that a
+            ClassLabel column of the train split has; the sorted names of the train split; or, for a list whose labels
+            are all integers, "0" to the largest.
         labels: False leaves the column "label" out, and with it all that could be wrong with labels.
+        root: what paths are relative to. Default: the folder of the list or parquet file, or the current one.
+        exclude: videos to leave out: a file (the csv of `videomae scan`, of which the videos that are not ok; or
+            paths, one a line), or the paths. How many were found is logged. The numbers of classes stay.
 
     Returns:
-        `DatasetDict`, or with `split` that `Dataset`.
+        `DatasetDict`, or with `split` that `Dataset`. Labels that are no class a video stay as they are: lists of
+        classes, or numbers (in a text list: where not all are integers, and no `class_names` are given).
 
     Raises:
         ValueError: no such source, split or video; splits or columns that are not clear; a list that is not UTF-8;
-            files that are missing; labels that are unknown, negative or out of range; a class without videos. What is
-            wrong with single videos and classes comes in one error: the first few and how many there are.
+            files that are missing; labels that are unknown, negative or out of range; a class without videos; nothing
+            left. What is wrong with single videos and classes comes in one error: the first few and how many there
+            are.
     """
-    source = Path(source).expanduser()
-    tables = {name: _read_table(part, labels) for name, part in _find_splits(source).items()}
+    if class_names is not None and not class_names:
+        raise ValueError("class_names is empty")
+    name = _name_of(source)
+    tables = _read_source(source, labels, root)
+    if class_names is None:
+        _read_numbers(tables)
+    _check_one_kind(name, tables, class_names)
     if class_names is None:
         class_names = _find_class_names(tables)
-    elif not class_names:
-        raise ValueError("class_names is empty")
     as_positions = _are_positions(tables, class_names)
-    numbered = {name: _class_numbers(table, class_names, as_positions) for name, table in tables.items()}
-    if complaints := [line for table in tables.values() for line in table.complaints]:
-        raise ValueError(_summary(source, complaints))
+    for table in tables.values():
+        _number_classes(table, class_names, as_positions)
+    kept = rows_left(name, tables, exclude, class_names)
+    if complaints := [
+        complaint
+        for part, table in tables.items()
+        for complaint in table.complaints
+        if complaint.row is None or complaint.row in kept[part]
+    ]:
+        raise ValueError(summary(name, complaints))
     if split is not None and split not in tables:
-        raise ValueError(f"{source}: no split {split!r}; there is {', '.join(tables)}")
-    found = {name: _to_dataset(table.paths, numbered[name], class_names) for name, table in tables.items()}
+        raise ValueError(f"{name}: no split {split!r}; there is {', '.join(tables)}")
+    found = {part: _to_dataset(table, kept[part], class_names) for part, table in tables.items()}
     return datasets.DatasetDict(found) if split is None else found[split]
 
 
 def load_training_videos(
-    data: str | os.PathLike,
-    validation_data: str | os.PathLike | None = None,
-    *,
-    class_names: Sequence[str] | None = None,
-    labels: bool = True,
+    data: str | os.PathLike | datasets.Dataset | datasets.DatasetDict,
+    validation_data: str | os.PathLike | datasets.Dataset | datasets.DatasetDict | None = None,
+    **kwargs,
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
-    """The videos to train on and those to validate on, if there are any, with the same classes; see `load_videos`.
+    """The videos to train on and those to validate on, if there are any, with the same classes.
 
-    Without `validation_data` the latter are the "validation" split of `data`.
+    Without `validation_data` the latter are the "validation" split of `data`. The other arguments are those of
+    `load_videos` and hold for both.
     """
-    splits = load_videos(data, class_names=class_names, labels=labels)
+    splits = load_videos(data, **kwargs)
     if "train" not in splits:
-        raise ValueError(f"{data}: no split 'train'; there is {', '.join(splits)}")
+        raise ValueError(f"{_name_of(data)}: no split 'train'; there is {', '.join(splits)}")
     train = splits["train"]
     if validation_data is None:
         return train, splits.get("validation")
-    if "label" in train.column_names:
-        class_names = train.features["label"].names
-    splits = load_videos(validation_data, class_names=class_names, labels=labels)
+    if isinstance(train.features.get("label"), datasets.ClassLabel):
+        kwargs["class_names"] = train.features["label"].names
+    splits = load_videos(validation_data, **kwargs)
     return train, splits["validation"] if "validation" in splits else next(iter(splits.values()))
 
 
 def class_names(videos: datasets.Dataset) -> list[str]:
-    """The classes of labelled videos, in the order of their numbers. Raises ValueError for videos without labels."""
-    if "label" not in videos.column_names:
+    """The classes of labelled videos, in the order of their numbers.
+
+    Raises ValueError for videos without labels, and for labels that are not one class a video.
+    """
+    label = videos.features.get("label")
+    if label is None:
         raise ValueError(
             "the videos have no labels: wanted class folders (class/video.mp4) and no videos beside them, "
             "or a list with a label on each line"
         )
-    return videos.features["label"].names
+    if not isinstance(label, datasets.ClassLabel):
+        kind = "several classes a video" if isinstance(label, datasets.List) else "no classes"
+        raise ValueError(f"the labels are {kind} ({label}), wanted one class a video: its name, or an integer")
+    return label.names
 
 
 def directional_classes(class_names: Sequence[str]) -> list[str]:
@@ -132,25 +142,82 @@ def read_class_names(file: str | os.PathLike) -> list[str]:
 
     Raises ValueError: no line, an empty one between others, a class twice, or not UTF-8.
     """
-    names = [line.strip() for line in _read_text(Path(file)).rstrip().splitlines()]
+    names = [line.strip() for line in read_text(Path(file)).rstrip().splitlines()]
     repeated = sorted({name or "an empty line" for name in names if not name or names.count(name) > 1})
     if not names or repeated:
-        found = f"found {_some(repeated)}" if repeated else "it is empty"
+        found = f"found {some(repeated)}" if repeated else "it is empty"
         raise ValueError(f"{file}: wanted one class a line, each of them once; {found}")
     return names
 
 
-def _find_splits(source: Path) -> dict[str, Path]:
-    """{"train" | "validation" | "test": folder or list}."""
+# ---- sources ----
+
+
+def _name_of(source: str | os.PathLike | datasets.Dataset | datasets.DatasetDict) -> str:
+    return "the data set" if isinstance(source, datasets.Dataset | datasets.DatasetDict) else str(source)
+
+
+def _read_source(source, labels: bool, root: str | os.PathLike | None) -> dict[str, Table]:
+    if isinstance(source, datasets.IterableDataset | datasets.IterableDatasetDict):
+        raise ValueError("the data set is a stream; wanted a Dataset: load_dataset(…) without streaming=True")
+    if isinstance(source, datasets.Dataset | datasets.DatasetDict):
+        return _read_stored(stored.by_split(source), "the data set", labels, root or "")
+    if str(source).startswith(stored.HUB_PREFIX):
+        return _read_stored(stored.load_from_hub(str(source)), str(source), labels, root or "")
+    source = Path(source).expanduser()
     if not source.exists():
         raise ValueError(f"{source}: no such folder or list of videos")
+    if stored.is_stored(source):
+        folder = source if source.is_dir() else source.parent
+        return _read_stored(stored.load_stored(source), str(source), labels, root or folder)
     if source.is_file():
         if source.suffix.lower() not in LIST_EXTENSIONS:
-            raise ValueError(f"{source}: wanted a folder, or a list ending in {', '.join(LIST_EXTENSIONS)}")
-        return {"train": source}
-    entries = [entry for entry in sorted(source.iterdir()) if not entry.name.startswith(".")]
-    folders = [entry for entry in entries if entry.is_dir()]
-    lists = [entry for entry in entries if entry.is_file() and entry.suffix.lower() in LIST_EXTENSIONS]
+            kinds = ", ".join((*LIST_EXTENSIONS, ".parquet"))
+            raise ValueError(f"{source}: wanted a folder, or a list ending in {kinds}")
+        return read_list(source, labels, root)
+    parts = _find_splits(source)
+    if parts is None:
+        return _read_part(source, labels, root)
+    return {split: _only_split(split, part, _read_part(part, labels, root)) for split, part in parts.items()}
+
+
+def _read_stored(found: dict[str, datasets.Dataset], name: str, labels: bool, base) -> dict[str, Table]:
+    return {
+        split: stored.read_stored(table, name if len(found) == 1 else f"{name}, {split}", labels, str(base))
+        for split, table in found.items()
+    }
+
+
+def _read_part(part: Path, labels: bool, root: str | os.PathLike | None) -> dict[str, Table]:
+    """A list, a folder with a list of its own, or a folder of videos."""
+    lists = [part] if part.is_file() else [part / name for name in METADATA if (part / name).is_file()]
+    if len(lists) > 1:
+        raise ValueError(f"{part}: {some([file.name for file in lists])} both list its videos: remove one")
+    if lists:
+        return read_list(lists[0], labels, root)
+    if root is not None:
+        raise ValueError(
+            f"{part}: a folder has no use for root={str(root)!r}; it is what the paths of a list start from"
+        )
+    return {"train": read_folder(str(part), labels)}
+
+
+def _only_split(split: str, part: Path, tables: dict[str, Table]) -> Table:
+    """The table of a part that is a split by its name; where a list has a column of splits, they must agree."""
+    if list(tables) not in (["train"], [split]):
+        raise ValueError(f"{part}: is the {split} split by its name, and its column split says {', '.join(tables)}")
+    return next(iter(tables.values()))
+
+
+def _find_splits(source: Path) -> dict[str, Path] | None:
+    """{"train" | "validation" | "test": folder or list}; None for a folder that is not divided."""
+    entries = visible_entries(str(source))
+    folders = [Path(entry.path) for entry in entries if entry.is_dir()]
+    lists = [
+        Path(entry.path)
+        for entry in entries
+        if os.path.splitext(entry.name)[1].lower() in LIST_EXTENSIONS and entry.is_file()
+    ]
     for parts in (folders, lists):
         named = {split: [part for part in parts if _split_of(part) == split] for split in SPLIT_NAMES.values()}
         found = {split: same for split, same in named.items() if same}
@@ -159,11 +226,11 @@ def _find_splits(source: Path) -> dict[str, Path]:
             if parts is folders:
                 _check_nothing_left_out(source, entries)
             return {split: _only(split, same) for split, same in found.items()}
-    return {"train": source}
+    return None
 
 
-def _split_of(part: Path) -> str | None:
-    return SPLIT_NAMES.get((part.name if part.is_dir() else part.stem).lower())
+def _split_of(part: Path | os.DirEntry) -> str | None:
+    return SPLIT_NAMES.get((part.name if part.is_dir() else os.path.splitext(part.name)[0]).lower())
 
 
 def _only(split: str, parts: list[Path]) -> Path:
@@ -173,192 +240,122 @@ def _only(split: str, parts: list[Path]) -> Path:
     return parts[0]
 
 
-def _check_nothing_left_out(source: Path, entries: list[Path]) -> None:
+def _check_nothing_left_out(source: Path, entries: list[os.DirEntry]) -> None:
     """Folders that are not splits, and loose videos, beside the folders of the splits."""
     beside = [entry.name for entry in entries if not (entry.is_dir() and _split_of(entry)) and _holds_videos(entry)]
     if beside:
         splits = ", ".join(entry.name for entry in entries if entry.is_dir() and _split_of(entry))
         raise ValueError(
-            f"{source}: {splits} would be taken for a split, and the videos of {_some(beside)} left out. "
-            f"If all of them are classes, move them into {source / 'train'}; if not, move {_some(beside)} away"
+            f"{source}: {splits} would be taken for a split, and the videos of {some(beside)} left out. "
+            f"If all of them are classes, move them into {source / 'train'}; if not, move {some(beside)} away"
         )
 
 
-def _holds_videos(entry: Path) -> bool:
-    return any(_walk(entry)) if entry.is_dir() else _is_video(entry.name)
+def _holds_videos(entry: os.DirEntry) -> bool:
+    return bool(find_videos(entry.path)) if entry.is_dir() else is_video_name(entry.name)
 
 
-def _read_table(part: Path, labels: bool) -> _Table:
-    table = _read_folder(part, labels) if part.is_dir() else _read_list(part, labels)
-    if not table.paths and not table.complaints:
-        kinds = " ".join(sorted(VIDEO_EXTENSIONS))
-        table.complaints.append(f"{part}: no videos ({kinds})" if part.is_dir() else f"{part}: the list is empty")
-    return table
+# ---- labels ----
 
 
-def _read_folder(folder: Path, labels: bool) -> _Table:
-    own = [entry for entry in os.scandir(folder) if entry.is_file() and _is_video(entry.name)]
-    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    if own or not classes or not labels:
-        return _Table(list(_walk(folder)), None, [], listed=False)
-    table = _Table([], [], [], listed=False)
-    for name in classes:
-        paths = list(_walk(folder / name))
-        if not paths:
-            table.complaints.append(f"{folder / name}: a class folder without videos")
-        table.paths += paths
-        table.labels += [name] * len(paths)
-    return table
+def _read_numbers(tables: dict[str, Table]) -> None:
+    """Texts that are all numbers, and not all integers, are measured values and no names."""
+    listed = [table for table in tables.values() if table.listed and table.labels and table.feature is None]
+    texts = {label for table in listed for label in table.labels if label}
+    if all(map(_is_number, texts)) and not all(map(_is_integer, texts)):
+        for table in listed:
+            table.labels = [float(label) if label else label for label in table.labels]
+            table.feature = datasets.Value("float32")
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    for root, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(root, name) for name in sorted(files) if _is_video(name))
-
-
-def _is_video(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS and not name.startswith(".")
-
-
-def _read_list(file: Path, labels: bool) -> _Table:
-    lines = [(number, line) for number, line in enumerate(_read_text(file).splitlines(), 1) if line.strip()]
-    split_line = _line_splitter([line for _, line in lines])
-    rows = [(number, _cells(split_line(line))) for number, line in lines]
-    path_column, label_column, header = _find_columns(file, [cells for _, cells in rows], labels)
-    table = _Table([], [], [], listed=True)
-    for number, cells in rows[1:] if header else rows:
-        path = os.path.join(file.parent, cells[path_column]) if path_column < len(cells) else ""
-        if not os.path.isfile(path):
-            what = "a folder, wanted a video" if os.path.isdir(path) else "no such file"
-            table.complaints.append(f"{file}, line {number}: {what}: {path}")
-        if header and len(cells) > len(header):
-            table.complaints.append(f"{file}, line {number}: {len(cells)} columns, the header has {len(header)}")
-        table.paths.append(path)
-        table.labels.append(cells[label_column] if label_column is not None and label_column < len(cells) else "")
-    if not any(table.labels):
-        table.labels = None
-    return table
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not UTF-8 text (byte {error.start}: {error.reason}); save it as UTF-8") from error
-
-
-def _cells(row: list[str]) -> list[str]:
-    """Without the spaces around them and the empty ones at the end."""
-    cells = [cell.strip() for cell in row]
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
-
-
-def _line_splitter(lines: list[str]) -> Callable[[str], list[str]]:
-    if lines and all("\t" in line for line in lines):
-        return lambda line: line.split("\t")
-    if lines and all("," in line for line in lines):
-        return lambda line: next(csv.reader([line]))
-    names = lines[0].lower().split() if lines else []
-    if set(names) & set(PATH_COLUMNS) and all(len(line.split()) == len(names) for line in lines):
-        return str.split
-    if lines and all(map(_split_around_number, lines)):
-        return _split_around_number
-    return _split_at_space
-
-
-def _split_at_space(line: str) -> list[str]:
-    """`path label`, where either may contain spaces: the path ends with a video's extension, or at the last space."""
-    match = _VIDEO_AND_REST.fullmatch(line.strip())
-    return [cell for cell in match.groups() if cell] if match else line.strip().rsplit(None, 1)
-
-
-def _split_around_number(line: str) -> list[str] | None:
-    """`path frames label`, as in VideoMAE V2's lists; None where no number stands between two others."""
-    match = _VIDEO_AND_REST.fullmatch(line.strip()) or re.fullmatch(r"(\S+)\s+(.*)", line.strip())
-    rest = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s+(.+)", (match and match[2]) or "")
-    return [match[1], *rest.groups()] if rest else None
-
-
-def _find_columns(file: Path, rows: list[list[str]], labels: bool) -> tuple[int, int | None, list[str]]:
-    """Columns of path and label (None: there is none), and the header (empty: there is none)."""
-    names = [cell.lower() for cell in rows[0]] if rows else []
-    of_path = [column for column, name in enumerate(names) if name in PATH_COLUMNS]
-    of_label = [column for column, name in enumerate(names) if name in LABEL_COLUMNS]
-    known = f"a path column is called {', '.join(PATH_COLUMNS)}; a label column {', '.join(LABEL_COLUMNS)}"
-    if any(_is_video(os.path.basename(name)) for name in names) or not (of_path or of_label):
-        widest = max(rows, key=len, default=[])
-        if labels and len(widest) > 2:
-            raise ValueError(
-                f"{file}: {len(widest)} columns without a header ({' | '.join(widest)}): wanted a path and a label "
-                f"(a label with spaces or commas: in quotes, after a comma), or a first line that names them; {known}"
-            )
-        return 0, 1 if labels else None, []
-    if not of_path or (labels and not of_label and len(names) > 1):
-        lacking = "label" if of_path else "path"
-        raise ValueError(f"{file}: none of the columns {', '.join(names)} is known as the {lacking}; {known}")
-    return of_path[0], of_label[0] if of_label and labels else None, names
-
-
-def _find_class_names(tables: dict[str, _Table]) -> list[str]:
-    table = tables.get("train") or next(iter(tables.values()))
-    labels = set(table.labels or [])
-    if not (table.listed and all(map(_is_integer, labels))):
-        return sorted(labels - {""})
-    numbers = {int(label) for label in labels}
-    absent = sorted(set(range(max(numbers, default=-1))) - numbers)
-    if absent:
-        shown = ", ".join(map(str, absent[:COMPLAINTS_SHOWN]))
-        table.complaints.append(
-            f"the largest label is {max(numbers)}, but {len(absent)} below it have no video ({shown} …); "
-            "if these classes exist, give the class names"
-        )
-    return [str(number) for number in range(max(numbers, default=-1) + 1)]
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is not None
 
 
 def _is_integer(text: str) -> bool:
     return re.fullmatch(r"-?\d+", text) is not None
 
 
-def _are_positions(tables: dict[str, _Table], class_names: Sequence[str]) -> bool:
+def _check_one_kind(name: str, tables: dict[str, Table], class_names: Sequence[str] | None) -> None:
+    kinds = {split: table.feature for split, table in tables.items() if table.labels}
+    if len({str(kind) for kind in kinds.values()}) > 1:
+        found = "; ".join(f"{split}: {kind or 'one class a video'}" for split, kind in kinds.items())
+        raise ValueError(f"{name}: the labels of the splits differ in kind ({found})")
+    others = [kind for kind in kinds.values() if kind is not None]
+    if others and class_names is not None:
+        raise ValueError(f"{name}: class_names are given, but the labels are not one class a video ({others[0]})")
+
+
+def _find_class_names(tables: dict[str, Table]) -> list[str]:
+    table = tables.get("train") or next(iter(tables.values()))
+    if table.feature is not None:
+        return []
+    if table.class_names is not None:
+        return table.class_names
+    labels = set(table.labels or [])
+    if not (table.listed and all(map(_is_integer, labels))):
+        return sorted(labels - {""})
+    numbers = {int(label) for label in labels}
+    absent = sorted(set(range(max(numbers, default=-1))) - numbers)
+    if absent:
+        table.complain(
+            f"the largest label is {max(numbers)}, but {len(absent)} below it have no video "
+            f"({', '.join(map(str, absent[:COMPLAINTS_SHOWN]))} …); if these classes exist, give the class names"
+        )
+    return [str(number) for number in range(max(numbers, default=-1) + 1)]
+
+
+def _are_positions(tables: dict[str, Table], class_names: Sequence[str]) -> bool:
     """Whether the labels of a source, all of them, stand for positions in `class_names` and not for names."""
-    listed = [table for table in tables.values() if table.listed]
+    listed = [table for table in tables.values() if table.listed and table.feature is None]
     labels = {label for table in listed for label in table.labels or [] if label}
     return all(map(_is_integer, labels)) and not labels <= set(class_names)
 
 
-def _class_numbers(table: _Table, class_names: Sequence[str], as_positions: bool) -> list[int] | None:
-    """The labels as positions in `class_names`; adds to the table's complaints."""
+def _number_classes(table: Table, class_names: Sequence[str], as_positions: bool) -> None:
+    """Texts become positions in `class_names`; adds to the table's complaints."""
     if table.labels is None:
-        return None
+        return
     numbers = {name: number for number, name in enumerate(class_names)}
-    if as_positions:
+    classes = some(class_names)
+    if as_positions and table.listed:
         numbers = {label: int(label) for label in table.labels if label and int(label) in range(len(class_names))}
-    found = []
-    for path, label in zip(table.paths, table.labels, strict=True):
-        if label in numbers:
-            found.append(numbers[label])
-        else:
-            kind = "missing" if not label else "out of range" if as_positions else "unknown"
-            classes = f"0 to {len(class_names) - 1}" if as_positions else _some(class_names)
-            table.complaints.append(f"{path}: label {label!r} is {kind}; the classes are {classes}")
-    return found
+        classes = f"0 to {len(class_names) - 1}"
+    for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
+        if table.feature is not None:
+            if label == "":
+                table.complain(f"{name}: label is missing", row)
+        elif label not in numbers:
+            kind = "missing" if not label else "out of range" if as_positions and table.listed else "unknown"
+            table.complain(f"{name}: label {label!r} is {kind}; the classes are {classes}", row)
+    if table.feature is None:
+        table.labels = [numbers.get(label) for label in table.labels]
 
 
-def _to_dataset(paths: list[str], labels: list[int] | None, class_names: Sequence[str]) -> datasets.Dataset:
-    columns, features = {"video": paths}, {"video": datasets.Value("string")}
-    if labels is not None:
-        columns["label"], features["label"] = labels, datasets.ClassLabel(names=list(class_names))
+# ---- what comes out ----
+
+
+def _to_dataset(table: Table, kept: Collection[int], class_names: Sequence[str]) -> datasets.Dataset:
+    feature = table.feature or datasets.ClassLabel(names=list(class_names))
+    if table.videos is not None:
+        videos = table.videos
+        if table.labels is not None:
+            videos = videos.add_column("label", table.labels, feature=feature)
+        return videos if len(kept) == len(videos) else videos.select(sorted(kept))
+    columns = {"video": [name for row, name in enumerate(table.names) if row in kept]}
+    features = {"video": datasets.Value("string")}
+    if table.labels is not None:
+        columns["label"] = [label for row, label in enumerate(table.labels) if row in kept]
+        features["label"] = feature
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
-def _summary(source: Path, complaints: list[str]) -> str:
-    shown = "\n- ".join(complaints[:COMPLAINTS_SHOWN])
-    more = f"\n… and {len(complaints) - COMPLAINTS_SHOWN} more" if len(complaints) > COMPLAINTS_SHOWN else ""
-    return f"{source}: {len(complaints)} problem{'s' if len(complaints) > 1 else ''}\n- {shown}{more}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:COMPLAINTS_SHOWN]) + (" …" if len(names) > COMPLAINTS_SHOWN else "")
+__all__ = [
+    "LABEL_COLUMNS",
+    "PATH_COLUMNS",
+    "class_names",
+    "directional_classes",
+    "load_training_videos",
+    "load_videos",
+    "read_class_names",
+]
