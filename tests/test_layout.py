@@ -58,6 +58,8 @@ IMPORTS = {
     "rand_augment": set(),
     "report": {"files"},
     "stored": {"lists", "tables"},
+    "shards": {"listing", "video"},
+    "streaming": {"clips", "data", "frames", "listing", "video"},
     "synthetic": {"files"},
     "tables": set(),
     "training": {"arguments", "files", "modeling_videomae"},

@@ -44,6 +44,8 @@ _MODULES = (
     "mixing",
     "rand_augment",
     "modeling_videomae",
+    "shards",
+    "streaming",
     "synthetic",
     "training",
     "video",

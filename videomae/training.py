@@ -227,11 +227,12 @@ class VideoMAETrainer(Trainer):
         if strategy not in ("random", "sequential"):
             return super()._get_train_sampler(train_dataset)
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        dataset = self.train_dataset if train_dataset is None else train_dataset
         sampler = EpochSampler(
-            self.train_dataset if train_dataset is None else train_dataset,
+            dataset,
             total_batch=self.args.total_batch_size,
             seed=seed,
-            shuffle=strategy == "random",
+            shuffle=strategy == "random" and not getattr(dataset, "ordered", False),  # a stream shuffles by itself
         )
         self.remove_callback(EpochCallback)  # of an earlier `train()`
         self.add_callback(EpochCallback(sampler))
