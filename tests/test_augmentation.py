@@ -1,6 +1,7 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""Crops and flips: the stated distributions, one draw for all frames, and nothing but the generator decides."""
+"""Crops, flips, erasing: the stated distributions, one draw for all frames, and nothing but the generator decides."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -8,15 +9,24 @@ import torch
 
 from videomae import augmentation
 from videomae.augmentation import (
+    erasing_box,
+    fitted_size,
     horizontal_flip,
+    horizontal_flip_with_label,
+    mirrored_classes,
     multi_scale_crop,
     multi_scale_sizes,
+    near_whole_crop,
     random_crop_box,
+    random_erasing,
     random_resized_crop,
     thirteen_positions,
+    whole_frame,
 )
+from videomae.listing import directional_classes
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -33,6 +43,7 @@ def position_clip(frames: int = 3, height: int = 48, width: int = 64) -> torch.T
 CROPS = [
     lambda clip, g: multi_scale_crop(clip, size=(20, 28), generator=g),
     lambda clip, g: random_resized_crop(clip, size=(20, 28), generator=g),
+    lambda clip, g: near_whole_crop(clip, size=(20, 28), generator=g),
 ]
 
 
@@ -139,6 +150,61 @@ def test_a_crop_shows_the_part_of_the_frame_that_its_box_names():
     assert (top, left, bottom - top + 1, right - left + 1) == box
 
 
+@pytest.mark.parametrize(
+    ("frame", "size", "fitted"),
+    [
+        ((240, 320), (224, 224), (224, 224)),  # 4:3 fills a square
+        ((320, 240), (224, 224), (224, 224)),
+        ((225, 400), (224, 224), (168, 224)),  # 16:9: three quarters of it
+        ((400, 225), (224, 224), (224, 168)),
+        ((225, 400), (126, 224), (126, 224)),  # a picture of the frame's own shape: all of it, not stretched
+        ((100, 900), (224, 224), (33, 224)),
+        ((100, 900), (112, 224), (33, 224)),
+        ((1, 900), (32, 64), (1, 64)),
+    ],
+)
+def test_a_whole_frame_is_stretched_by_a_third_at_most(frame, size, fitted):
+    assert fitted_size(*frame, size=size) == fitted
+
+
+def test_a_whole_frame_shows_all_of_it_in_the_middle_and_grey_bars():
+    clip = position_clip(height=36, width=96)  # 8:3: half of a square picture once stretched
+    out = whole_frame(clip, size=(40, 40))
+    assert out.shape == (3, 2, 40, 40)
+    assert out[..., :10, :].eq(128).all() and out[..., 30:, :].eq(128).all()
+    picture = out[0, :, 10:30]
+    assert picture[0, 0].max() <= 1 and picture[0, -1].min() >= 34  # the first and the last row of the frame
+    assert picture[1, :, 0].max() <= 1 and picture[1, :, -1].min() >= 94
+    assert out.eq(out[:1]).all()
+
+
+def test_a_tall_whole_frame_has_its_bars_at_the_sides():
+    out = whole_frame(position_clip(height=60, width=20).clamp(max=100), size=(30, 30))
+    assert out[..., :8].eq(128).all() and out[..., 21:].eq(128).all() and out[..., 8:21].le(100).all()
+
+
+def test_a_whole_frame_keeps_the_memory_order():
+    decoded = position_clip().contiguous(memory_format=torch.channels_last)
+    assert whole_frame(decoded, size=(32, 32)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_near_whole_crop_keeps_four_fifths_of_each_side_and_its_place_is_uniform(monkeypatch):
+    windows = []
+    monkeypatch.setattr(augmentation, "whole_frame", lambda clip, size: windows.append(clip[0, :, [0, -1], [0, -1]]))
+    clip, g, draws = position_clip(1, 200, 250), generator(), 4000
+    for _ in range(draws):
+        near_whole_crop(clip, size=(16, 16), generator=g)
+    (top, bottom), (left, right) = torch.stack(windows).float().permute(1, 2, 0)
+    height, width = bottom - top + 1, right - left + 1
+    for side, whole in ((height, 200), (width, 250)):
+        assert side.min() >= 0.8 * whole and side.max() <= whole
+        # Uniform: standard deviation 0.2 / sqrt(12) = 0.058 of the side.
+        assert abs(side.mean() / whole - 0.9) < 5 * 0.058 / draws**0.5 + 0.001
+    place = (top / (200 - height).clamp(min=1))[height < 190]
+    assert abs(place.mean() - 0.5) < 5 * 0.3 / len(place) ** 0.5
+    assert abs(torch.corrcoef(torch.stack([height, width]))[0, 1]) < 5 / draws**0.5  # two draws
+
+
 def test_a_flip_mirrors_the_columns_of_all_frames():
     clip = position_clip()
     flipped = horizontal_flip(clip, generator=generator(), probability=1.0)
@@ -150,3 +216,165 @@ def test_half_of_the_clips_are_flipped():
     clip, g = position_clip(1, 2, 3), generator()
     flips = sum(not torch.equal(horizontal_flip(clip, generator=g), clip) for _ in range(1000))
     assert 420 < flips < 580
+
+
+def test_flips_with_and_without_a_label_make_the_same_draw_and_the_label_follows():
+    clip, mirrored, labels = position_clip(2, 3, 5), [1, 0, 2], Counter()
+    for seed in range(40):
+        flipped, label = horizontal_flip_with_label(clip, 0, mirrored=mirrored, generator=generator(seed))
+        assert torch.equal(flipped, horizontal_flip(clip, generator=generator(seed)))
+        assert label == (0 if torch.equal(flipped, clip) else 1)
+        labels[label] += 1
+    assert set(labels) == {0, 1}
+    always = horizontal_flip_with_label(clip, 2, mirrored=mirrored, generator=generator(), probability=1.0)
+    assert always[1] == 2 and not torch.equal(always[0], clip)
+
+
+@pytest.mark.parametrize(
+    ("names", "mirrored"),
+    [
+        (["push left", "push right", "hold"], [1, 0, 2]),
+        (["SwipeRight", "Wave", "SwipeLeft"], [2, 1, 0]),
+        (["turn_LEFT", "Turn-Right"], [1, 0]),
+        (["Turning Hand Clockwise", "Turning Hand Counterclockwise"], [1, 0]),
+        (["spin anticlockwise", "spin clockwise"], [1, 0]),
+        (["SpinCounterClockwise", "SpinClockwise"], [1, 0]),
+        (["roll leftwards", "roll rightwards", "left-handed serve", "right-handed serve"], [1, 0, 3, 2]),
+        (["Pulling something from left to right", "Pulling something from right to left"], [1, 0]),
+        (["left 1", "left 2", "right 2", "right 1"], [3, 2, 1, 0]),
+        (["leftover", "bright", "copyright", "upright", "clockwork"], [0, 1, 2, 3, 4]),
+        ([], []),
+    ],
+)
+def test_a_mirrored_class_has_its_directions_exchanged(names, mirrored):
+    assert mirrored_classes(names) == mirrored
+    assert [mirrored[partner] for partner in mirrored] == list(range(len(names)))
+
+
+def test_directions_without_an_opposite_are_all_named():
+    with pytest.raises(ValueError) as raised:
+        mirrored_classes(["push left", "push right", "Swipe_Left", "spin clockwise"])
+    message = str(raised.value)
+    assert "'Swipe_Left' (mirrored 'swipe right', which no class is)" in message
+    assert "'spin clockwise' (mirrored 'spin counterclockwise', which no class is)" in message
+    assert "push" not in message
+
+
+def test_a_direction_with_two_opposites_is_an_error():
+    with pytest.raises(ValueError, match="'go left' .*which 2 classes are"):
+        mirrored_classes(["go left", "go right", "GoRight"])
+
+
+@pytest.mark.parametrize("name", ["left", "SwipeRight", "go leftward", "RIGHT-HAND", "lefthanded", "anticlockwise 2"])
+def test_what_the_list_of_videos_calls_a_direction_is_mirrored_or_refused(name):
+    assert directional_classes([name]) == [name]
+    with pytest.raises(ValueError, match=name):
+        mirrored_classes([name])
+
+
+def decoded_noise(frames: int = 4, height: int = 40, width: int = 56) -> torch.Tensor:
+    clip = torch.randint(0, 256, (frames, height, width, 3), dtype=torch.uint8, generator=generator(9))
+    return clip.permute(0, 3, 1, 2)
+
+
+def test_erasing_fills_one_box_for_all_frames_with_noise_of_each_frames_own():
+    clip = decoded_noise()
+    before = clip.clone()
+    erased = random_erasing(clip, generator=generator(1), probability=1.0, **IMAGENET)
+    assert torch.equal(clip, before)
+    assert erased.dtype == torch.uint8 and erased.stride() == clip.stride()
+    changed = (erased != clip).any(dim=1)  # (T, H, W)
+    rows, columns = changed.any(0).any(1).nonzero().flatten(), changed.any(0).any(0).nonzero().flatten()
+    box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    assert changed[box].float().mean() > 0.99 and changed.sum() == changed[box].sum()
+    noise = erased[:, :, box[1], box[2]].flatten(1).float()
+    assert torch.corrcoef(noise).sub(torch.eye(4)).abs().max() < 5 / noise.shape[1] ** 0.5
+
+
+def test_a_quarter_of_the_clips_are_erased():
+    clip, g, draws = decoded_noise(1, 12, 16), generator(), 4000
+    erased = sum(random_erasing(clip, generator=g, **IMAGENET) is not clip for _ in range(draws))
+    assert abs(erased / draws - 0.25) < 5 * (0.25 * 0.75 / draws) ** 0.5
+
+
+def test_erasing_boxes_have_the_stated_area_aspect_and_place():
+    g, draws = generator(), 4000
+    boxes = [erasing_box(1000, 1000, generator=g, area=(0.02, 0.25), ratio=(0.3, 1 / 0.3)) for _ in range(draws)]
+    top, left, height, width = torch.tensor(boxes, dtype=torch.float64).T
+    for found, low, high in (
+        (height * width / 1e6, 0.02, 0.25),
+        ((height / width).log(), math.log(0.3), -math.log(0.3)),
+        (top / (1000 - height), 0, 1),
+        (left / (1000 - width), 0, 1),
+    ):
+        place = (found - low) / (high - low)  # uniform in 0 .. 1, but for rounding to pixels
+        assert place.min() > -0.005 and place.max() < 1.005
+        assert abs(place.mean() - 0.5) < 5 * 12**-0.5 / draws**0.5
+        assert abs(place.std() - 12**-0.5) < 5 * (1 / 180 / draws) ** 0.5 / (2 * 12**-0.5)  # of the variance: 1/180
+
+
+def test_default_erasing_boxes_are_between_2_and_33_percent(monkeypatch):
+    shares, draw = [], erasing_box
+
+    def record(height, width, **settings):
+        box = draw(height, width, **settings)
+        shares.append((box[2] * box[3] / (height * width), box[2] / box[3]))
+        return box
+
+    monkeypatch.setattr(augmentation, "erasing_box", record)
+    clip, g = torch.zeros(1, 3, 300, 300, dtype=torch.uint8), generator()
+    for _ in range(300):
+        random_erasing(clip, generator=g, probability=1.0, **IMAGENET)
+    area, aspect = torch.tensor(shares).T
+    assert 0.0195 < area.min() < 0.04 and 0.31 < area.max() < 0.335
+    assert 0.29 < aspect.min() < 0.35 and 2.8 < aspect.max() < 3.4
+
+
+def test_erasing_noise_is_standard_normal_after_normalising():
+    clip = torch.zeros(8, 2, 200, 200, dtype=torch.uint8)
+    mean, std = (0.5, 0.4), (0.1, 0.05)  # nothing reaches 0 or 255
+    erased = random_erasing(clip, generator=generator(), probability=1.0, mean=mean, std=std)
+    for channel in range(2):
+        values = erased[:, channel].float()
+        noise = (values[values > 0] / 255 - mean[channel]) / std[channel]
+        assert abs(noise.mean()) < 5 / len(noise) ** 0.5
+        assert abs(noise.std() - 1) < 5 / (2 * len(noise)) ** 0.5 + 0.001  # rounding adds 1/12 of a variance of 163
+
+
+def test_what_the_ends_of_uint8_do_to_the_noise_is_what_the_docstring_says():
+    clip = torch.zeros(16, 3, 224, 224, dtype=torch.uint8)
+    erased = random_erasing(
+        clip, generator=generator(2), probability=1.0, area=(0.9, 0.9), ratio=(1.0, 1.0), **IMAGENET
+    )
+    mean, std = (torch.tensor(IMAGENET[name]).view(3, 1, 1) for name in ("mean", "std"))
+    noise = ((erased / 255 - mean) / std)[:, :, 20:-20, 20:-20]  # 1.6 million values: five sigma are 0.004 and 0.003
+    assert noise.mean() == pytest.approx(0.0067, abs=0.004) and noise.std() == pytest.approx(0.971, abs=0.003)
+    # Values of 0 and 255 are those that were cut and those that were rounded there: half a step is 0.01 deviations.
+    ends = ((erased == 0) | (erased == 255))[:, :, 20:-20, 20:-20].float().mean()
+    assert ends == pytest.approx(0.032, abs=0.003)
+
+
+def test_a_frame_that_no_box_fits_stays():
+    clip = torch.zeros(2, 3, 1, 1, dtype=torch.uint8)
+    assert erasing_box(1, 1, generator=generator(), area=(0.02, 1 / 3), ratio=(0.3, 3.3)) is None
+    assert random_erasing(clip, generator=generator(), probability=1.0, **IMAGENET) is clip
+
+
+def test_erasing_is_decided_by_the_generator_alone():
+    first = random_erasing(decoded_noise(), generator=generator(4), probability=1.0, **IMAGENET)
+    torch.manual_seed(1)
+    assert torch.equal(first, random_erasing(decoded_noise(), generator=generator(4), probability=1.0, **IMAGENET))
+    assert not torch.equal(first, random_erasing(decoded_noise(), generator=generator(5), probability=1.0, **IMAGENET))
+
+
+def test_repeated_clips_share_the_erased_box_but_not_the_noise():
+    clip = decoded_noise()
+    erased = random_erasing(torch.stack([clip, clip]), generator=generator(1), probability=1.0, **IMAGENET)
+    alone = random_erasing(clip, generator=generator(1), probability=1.0, **IMAGENET)
+    assert torch.equal((erased[1] != clip).any(1).any(0), (alone != clip).any(1).any(0))
+    assert not torch.equal(erased[0], erased[1])
+
+
+def test_erasing_wants_statistics_of_every_channel():
+    with pytest.raises(ValueError, match="3 means and 3 deviations for 2 channels"):
+        random_erasing(position_clip(), generator=generator(), **IMAGENET)

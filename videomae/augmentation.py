@@ -203,7 +203,7 @@ def random_erasing(
     `area` bounds the box's share of the frame (uniform), `ratio` bounds height / width (log-uniform). The noise is
     N(0, 1) once the clip is normalised with the `mean` and `std` of its channels (of values in 0 .. 1), so here it is
     255 (mean + std N(0, 1)), rounded. A uint8 ends at 0 and 255: with ImageNet's statistics 3.2 % of the values are
-    cut there, and once normalised the noise has mean 0.006 and standard deviation 0.971.
+    cut there, and once normalised the noise has mean 0.007 and standard deviation 0.971.
     Returns uint8 (..., T, C, H, W), a new tensor where a box is filled. Raises ValueError: not one mean and one
     deviation a channel.
     """

@@ -99,7 +99,7 @@ def mixup(pixel_values: Tensor, lam: float) -> Tensor:
     mixed = torch.empty_like(pixel_values)
     # Clip by clip: a whole batch of uint8 would need eight times its memory.
     for clip, partner, to in zip(pixel_values, pixel_values.flip(0), mixed, strict=True):
-        blend = clip.float().lerp_(partner.float(), 1 - lam)
+        blend = clip.float().lerp(partner.float(), 1 - lam)
         to.copy_(blend if to.is_floating_point() else blend.round_())
     return mixed
 
