@@ -8,7 +8,9 @@ from torch.nn import functional as F
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEModel
 from videomae.masking import positions_from_mask
 from videomae.modeling_videomae import (
+    CheckpointError,
     VideoMAEDropPath,
+    channels_adapted,
     classification_loss,
     cut_patches,
     logger,
@@ -646,3 +648,177 @@ def test_labels_are_saved_with_the_model(tiny_config, tmp_path):
     config = tiny_config(num_labels=2, id2label=names, label2id={v: k for k, v in names.items()})
     VideoMAEForVideoClassification(config).save_pretrained(tmp_path)
     assert VideoMAEForVideoClassification.from_pretrained(tmp_path).config.id2label == names
+
+
+# --- other channels than the checkpoint's ---------------------------------------------------------------------------
+
+
+def with_other_channels(model_class, stored, folder, **settings):
+    """A new model of the configuration `stored`, and what loads from its checkpoint with `settings`."""
+    model = model_class(stored).eval()
+    model.save_pretrained(folder)
+    return model, model_class.from_pretrained(folder, **settings).eval()
+
+
+def test_average_is_the_mean_and_repeat_takes_turns():
+    weights = torch.tensor([[1.0, 2.0, 6.0], [3.0, 4.0, 5.0]])
+    assert channels_adapted(weights, 2, "average", dim=1).tolist() == [[3, 3], [4, 4]]
+    assert channels_adapted(weights, 5, "repeat", dim=1).tolist() == [[1, 2, 6, 1, 2], [3, 4, 5, 3, 4]]
+    assert channels_adapted(weights, 3, "repeat", dim=0).tolist() == [[1, 2, 6], [3, 4, 5], [1, 2, 6]]
+    for rule in ("average", "repeat"):
+        assert channels_adapted(weights, 1, rule, dim=1).tolist() == [[3], [4]]
+        assert channels_adapted(weights, 3, rule, dim=1) is weights
+
+
+@pytest.mark.parametrize(
+    ("num_channels", "rule"), [(1, "average"), (4, "average"), (13, "average")] + [(1, "repeat"), (6, "repeat")]
+)
+@pytest.mark.parametrize("model_class", [VideoMAEModel, VideoMAEForVideoClassification])
+def test_a_picture_that_is_the_same_in_all_channels_gives_the_same_activations(
+    model_class, num_channels, rule, tiny_config, tmp_path
+):
+    settings = {"num_channels": num_channels, "adapt_channels": rule}
+    model, adapted = with_other_channels(model_class, tiny_config(), tmp_path, **settings)
+    grey = torch.randn(2, 4, 1, 24, 32)
+    before, after = model(grey.expand(-1, -1, 3, -1, -1)), adapted(grey.expand(-1, -1, num_channels, -1, -1))
+    torch.testing.assert_close(after[0], before[0], atol=1e-5, rtol=1e-4)
+
+
+def test_one_channel_of_rgb_weights_is_their_sum(tiny_config, tmp_path):
+    model, adapted = with_other_channels(
+        VideoMAEModel, tiny_config(), tmp_path, num_channels=1, adapt_channels="repeat"
+    )
+    rgb, grey = (each.embeddings.patch_embeddings.projection.weight for each in (model, adapted))
+    torch.testing.assert_close(grey, rgb.sum(dim=1, keepdim=True))
+
+
+def test_repeated_channels_are_scaled_to_the_number_they_replace(tiny_config, tmp_path):
+    model, adapted = with_other_channels(
+        VideoMAEModel, tiny_config(), tmp_path, num_channels=4, adapt_channels="repeat"
+    )
+    rgb, more = (each.embeddings.patch_embeddings.projection for each in (model, adapted))
+    torch.testing.assert_close(more.weight, rgb.weight[:, [0, 1, 2, 0]] * 3 / 4)
+    assert torch.equal(more.bias, rgb.bias)
+    assert more.in_channels == 4
+
+
+@pytest.mark.parametrize(("rule", "sources"), [("repeat", [0, 1, 2, 0]), ("average", None)])
+def test_the_decoder_predicts_each_new_channel_as_it_did_the_old(rule, sources, tiny_config, tmp_path):
+    model = VideoMAEForPreTraining(tiny_config())
+    torch.nn.init.normal_(model.decoder.head.bias)  # an untrained bias is zero
+    model.save_pretrained(tmp_path)
+    adapted = VideoMAEForPreTraining.from_pretrained(tmp_path, num_channels=4, adapt_channels=rule)
+    tokens = torch.randn(2, 6, model.config.decoder_hidden_size)
+    rgb = model.decoder.head(tokens).unflatten(-1, (2, 8, 8, 3))
+    expected = rgb[..., sources] if sources else rgb.mean(-1, keepdim=True).expand(-1, -1, -1, -1, -1, 4)
+    torch.testing.assert_close(adapted.decoder.head(tokens).unflatten(-1, (2, 8, 8, 4)), expected)
+    assert adapted.decoder.head.out_features == adapted.config.patch_dim == 512
+
+
+@pytest.mark.parametrize("rule", ["average", "repeat"])
+def test_an_autoencoder_for_13_channels_trains_and_saves(rule, tiny_config, tmp_path):
+    _, model = with_other_channels(
+        VideoMAEForPreTraining, tiny_config(), tmp_path / "rgb", num_channels=13, adapt_channels=rule
+    )
+    inputs = inputs_for(VideoMAEForPreTraining, model.config)
+    assert inputs["pixel_values"].shape == (2, 4, 13, 24, 32)
+    loss = model(**inputs).loss
+    loss.backward()
+    assert loss.isfinite()
+    assert model.videomae.embeddings.patch_embeddings.projection.weight.grad.abs().sum(dim=(0, 2, 3, 4)).min() > 0
+    model.save_pretrained(tmp_path / "13")
+    again = VideoMAEForPreTraining.from_pretrained(tmp_path / "13")
+    assert torch.equal(again(**inputs).loss, loss)
+    for name in ("num_channels", "image_mean", "image_std"):
+        assert getattr(again.config, name) == getattr(model.config, name)
+
+
+@pytest.mark.parametrize("model_class", MODELS)
+def test_other_channels_without_a_rule_stop_the_load(model_class, tiny_config, tmp_path):
+    model_class(tiny_config()).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="weights for 3 channels, num_channels is 4: adapt_channels='average'"):
+        model_class.from_pretrained(tmp_path, num_channels=4)
+    with pytest.raises(CheckpointError, match=r"need `adapt_channels=`"):
+        model_class.from_pretrained(tmp_path, config=tiny_config(num_channels=4))
+    model_class.from_pretrained(tmp_path, num_channels=3)
+
+
+def test_an_unknown_rule_is_an_error_whatever_the_channels(tiny_config, tmp_path):
+    VideoMAEModel(tiny_config()).save_pretrained(tmp_path)
+    for settings in ({}, {"num_channels": 4}):
+        with pytest.raises(ValueError, match="adapt_channels is 'copy', wanted 'average' or 'repeat'"):
+            VideoMAEModel.from_pretrained(tmp_path, adapt_channels="copy", **settings)
+
+
+def test_a_rule_without_other_channels_changes_nothing(tiny_config, tmp_path):
+    model, loaded = with_other_channels(VideoMAEForPreTraining, tiny_config(), tmp_path, adapt_channels="average")
+    weights = loaded.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    assert loaded.config.image_mean == [0.485, 0.456, 0.406]
+
+
+@pytest.mark.parametrize(
+    ("settings", "mean", "std"),
+    [
+        ({"adapt_channels": "repeat"}, [0.485, 0.456, 0.406, 0.485], [0.229, 0.224, 0.225, 0.229]),
+        ({"adapt_channels": "average"}, [0.449] * 4, [0.226] * 4),
+        (
+            {"adapt_channels": "repeat", "image_mean": [0.1, 0.2, 0.3, 0.4], "image_std": 0.6},
+            [0.1, 0.2, 0.3, 0.4],
+            0.6,
+        ),
+    ],
+)
+def test_statistics_follow_the_rule_unless_they_are_given(settings, mean, std, tiny_config, tmp_path):
+    _, model = with_other_channels(VideoMAEModel, tiny_config(), tmp_path, num_channels=4, **settings)
+    assert model.config.image_mean == pytest.approx(mean)
+    assert model.config.image_std == pytest.approx(std)
+
+
+def test_statistics_of_a_configuration_that_is_given_are_given(tiny_config, tmp_path):
+    config = tiny_config(num_channels=4, image_mean=[0.1, 0.2, 0.3, 0.4], drop_path_rate=0.3)
+    _, model = with_other_channels(
+        VideoMAEForVideoClassification, tiny_config(), tmp_path, config=config, adapt_channels="average"
+    )
+    assert (model.config.image_mean, model.config.image_std) == ([0.1, 0.2, 0.3, 0.4], 0.5)
+    assert model.config.drop_path_rate == 0.3
+    assert config.num_channels == 4
+    assert model(torch.randn(2, 4, 4, 24, 32)).logits.shape == (2, 7)
+
+
+def test_channels_adapt_together_with_the_shape_of_the_clip(tiny_config, tmp_path):
+    _, model = with_other_channels(
+        VideoMAEForPreTraining,
+        tiny_config(),
+        tmp_path,
+        num_channels=2,
+        adapt_channels="average",
+        num_frames=8,
+        interpolate_positions=True,
+    )
+    assert model.config.position_grid == [2, 3, 4]
+    assert model(clip(model.config), bool_masked_pos=mask(model.config, hidden=40)).loss.isfinite()
+
+
+def test_transformers_loading_information_comes_with_adapted_channels_too(tiny_config, tmp_path):
+    VideoMAEModel(tiny_config()).save_pretrained(tmp_path)
+    model, info = VideoMAEModel.from_pretrained(
+        tmp_path, num_channels=4, adapt_channels="repeat", output_loading_info=True
+    )
+    assert model.config.num_channels == 4
+    assert not info["missing_keys"]
+
+
+def test_impossible_channels_are_refused(tiny_config, tmp_path):
+    VideoMAEModel(tiny_config()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="num_channels is 0, wanted at least 1"):
+        VideoMAEModel.from_pretrained(tmp_path, num_channels=0, adapt_channels="average")
+    with pytest.raises(ValueError, match="image_mean has 2 values, wanted one, or 4"):
+        VideoMAEModel.from_pretrained(tmp_path, num_channels=4, adapt_channels="average", image_mean=[0.1, 0.2])
+
+
+def test_the_rule_is_logged_in_one_line(tiny_config, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(logger, "info", lines.append)
+    with_other_channels(VideoMAEModel, tiny_config(), tmp_path, num_channels=4, adapt_channels="repeat")
+    assert lines == ["weights for 3 channels made weights for 4 by the rule 'repeat'"]

@@ -435,7 +435,12 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path, *args, interpolate_positions: bool | None = None, **kwargs
+        cls,
+        pretrained_model_name_or_path,
+        *args,
+        interpolate_positions: bool | None = None,
+        adapt_channels: str | None = None,
+        **kwargs,
     ):
         """As in transformers, but strict, and to other clip shapes.
 
@@ -443,12 +448,18 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             interpolate_positions: for `num_frames`/`image_size` other than the checkpoint's: True interpolates the
                 checkpoint's position table over (t, h, w); False computes the official table of the new shape, which
                 numbers the patches anew. None keeps what the checkpoint says (the official table if it says nothing).
+            adapt_channels: for `num_channels` other than the checkpoint's: how its weights become those of the new
+                channels, "average" or "repeat", see `channels_adapted`; also `image_mean` and `image_std` where they
+                are not given.
 
         Raises:
             CheckpointError: weights are missing, left over or of another shape. A wholly fresh classifier or decoder
                 only warns. Callers who pass `output_loading_info`, `state_dict` or `ignore_mismatched_sizes` get
                 transformers' behaviour.
         """
+        if adapt_channels is not None:
+            kwargs["interpolate_positions"] = interpolate_positions
+            return cls._from_other_channels(pretrained_model_name_or_path, adapt_channels, *args, **kwargs)
         overrides = cls._overrides(pretrained_model_name_or_path, kwargs)
         if interpolate_positions is not None:
             stored = _stored_config(pretrained_model_name_or_path, kwargs)
@@ -460,6 +471,8 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
         lenient = kwargs.get("state_dict") is not None or any(
             kwargs.get(name) for name in ("output_loading_info", "ignore_mismatched_sizes")
         )
+        if not lenient and "num_channels" in kwargs:
+            _check_channels(pretrained_model_name_or_path, kwargs)
         if lenient:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         # transformers reports and goes on; _check_loaded raises, and says everything at once.
@@ -473,6 +486,19 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
             ) from error
         model._check_loaded(pretrained_model_name_or_path, info)
         return model
+
+    @classmethod
+    def _from_other_channels(cls, source, rule, *args, **kwargs):
+        """The checkpoint with its own channels first, and then with those asked for."""
+        stored, wanted = _stored_config(source, kwargs), {}
+        if isinstance(kwargs.get("config"), VideoMAEConfig):
+            wanted = {name: getattr(kwargs["config"], name) for name in _CHANNEL_FIELDS}
+            own = {name: getattr(stored, name) for name in _CHANNEL_FIELDS}
+            kwargs["config"] = _changed(kwargs["config"], **own)
+        wanted |= {name: kwargs.pop(name) for name in _CHANNEL_FIELDS if name in kwargs}
+        loaded = cls.from_pretrained(source, *args, **kwargs)
+        adapt_channels(loaded[0] if isinstance(loaded, tuple) else loaded, rule, **wanted)
+        return loaded
 
     @classmethod
     def _overrides(cls, source, kwargs) -> dict:
@@ -497,7 +523,8 @@ class VideoMAEPreTrainedModel(PreTrainedModel):
                 f"unexpected weights ({len(unexpected)}): {_some(sorted(unexpected))}\n"
                 f"weights of another shape ({len(reshaped)}): {_some(sorted(reshaped))}\n"
                 "Is it a VideoMAE checkpoint in transformers' layout? Official .pth files go through "
-                "`videomae convert`; `output_loading_info=True` loads what fits and reports the rest."
+                "`videomae convert`; weights for other channels need `adapt_channels=`; `output_loading_info=True` "
+                "loads what fits and reports the rest."
             )
 
     def save_pretrained(self, *args, **kwargs):
@@ -529,6 +556,78 @@ def _changed(config: VideoMAEConfig, **fields) -> VideoMAEConfig:
     for name, value in fields.items():
         setattr(config, name, value)
     return config
+
+
+# --- Other channels than the checkpoint's ---------------------------------------------------------------------------
+
+_CHANNEL_FIELDS = ("num_channels", "image_mean", "image_std")
+
+
+def channels_adapted(weights: torch.Tensor, num_channels: int, rule: str, *, dim: int) -> torch.Tensor:
+    """Weights (or statistics) with the channels on axis `dim`, for `num_channels` of them.
+
+    As many channels as before stay as they are. `"average"`: each new one is the mean of the old ones. `"repeat"`: the
+    old ones in turn (RGBRGB…), but a single new one is their mean.
+
+    Raises:
+        ValueError: another rule.
+    """
+    if rule not in ("average", "repeat"):
+        raise ValueError(f"adapt_channels is {rule!r}, wanted 'average' or 'repeat'.")
+    if num_channels == weights.shape[dim]:
+        return weights
+    if rule == "average" or num_channels == 1:
+        weights = weights.mean(dim, keepdim=True)
+    return weights.index_select(dim, torch.arange(num_channels, device=weights.device) % weights.shape[dim])
+
+
+@torch.no_grad()
+def adapt_channels(
+    model: "VideoMAEPreTrainedModel", rule: str, *, num_channels: int | None = None, image_mean=None, image_std=None
+):
+    """Make `model` one for `num_channels`, in place, by the rule of `channels_adapted`.
+
+    The patch embedding is scaled by old / new number of channels: with "average", and with "repeat" to a multiple, a
+    clip that is the same in all channels, once normalised, gives the activations that it gave before. One channel
+    from RGB weights is their sum. The decoder predicts channel by channel: no scale. `image_mean` and `image_std`
+    follow the rule where they are not given. None for `num_channels`: as many as before.
+    """
+    config, old = model.config, model.config.num_channels
+    config.num_channels = old if num_channels is None else num_channels
+    config.image_mean = _adapted_statistics(config.image_mean, config, rule) if image_mean is None else image_mean
+    config.image_std = _adapted_statistics(config.image_std, config, rule) if image_std is None else image_std
+    config.validate_architecture()
+    projection = model.base_model.embeddings.patch_embeddings.projection
+    weight = channels_adapted(projection.weight, config.num_channels, rule, dim=1)
+    projection.weight = nn.Parameter(weight * (old / config.num_channels))
+    projection.in_channels = config.num_channels
+    if isinstance(model, VideoMAEForPreTraining):
+        _adapt_pixel_head(model.decoder.head, old, config, rule)
+    logger.info(f"weights for {old} channels made weights for {config.num_channels} by the rule {rule!r}")
+
+
+def _adapt_pixel_head(head, old, config, rule):
+    for name in ("weight", "bias"):
+        pixels = getattr(head, name).unflatten(0, (-1, old))  # the channel is the fastest of a patch's values
+        adapted = channels_adapted(pixels, config.num_channels, rule, dim=1)
+        setattr(head, name, nn.Parameter(adapted.flatten(0, 1)))
+    head.out_features = config.patch_dim
+
+
+def _adapted_statistics(values, config, rule):
+    if isinstance(values, (int, float)):  # one for all channels
+        return values
+    return channels_adapted(torch.tensor(values, dtype=torch.float64), config.num_channels, rule, dim=0).tolist()
+
+
+def _check_channels(source, kwargs):
+    """Raise CheckpointError if the checkpoint has other channels than asked for and nobody said how to adapt them."""
+    stored = _stored_config(source, kwargs).num_channels
+    if kwargs["num_channels"] != stored:
+        raise CheckpointError(
+            f"{source} has weights for {stored} channels, num_channels is {kwargs['num_channels']}: "
+            "adapt_channels='average' or 'repeat' makes weights for the new ones of them."
+        )
 
 
 @contextmanager
