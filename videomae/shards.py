@@ -20,15 +20,15 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow
 
-from .listing import LABEL_COLUMNS
-from .video import VIDEO_EXTENSIONS, VideoDecodeError
+from .folders import VIDEO_FILES
+from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, some
+from .video import VideoDecodeError
 
 LABEL_EXTENSIONS = ("cls", "json", "txt")  # the first that a sample has
 JSON_LABELS = (*LABEL_COLUMNS, "cls")
 MOST_LABEL_BYTES = 1 << 16
 MOST_HEADER_BYTES = 1 << 20  # long names and pax records; a header that claims more is hostile or damaged
 MOST_VIDEO_BYTES = 1 << 30
-COMPLAINTS_SHOWN = 5
 
 # ---- files ----
 
@@ -49,7 +49,7 @@ def find_shards(source: str | os.PathLike) -> list[str]:
         pattern = os.path.join(glob.escape(pattern), "*.tar")
     found = {part: glob.glob(part) for part in _expand_braces(pattern)}
     if missing := [part for part, files in found.items() if not files]:
-        raise ValueError(f"{source}: no such tar shards: {', '.join(missing[:COMPLAINTS_SHOWN])}")
+        raise ValueError(f"{source}: no such tar shards: {some(missing)}")
     return sorted({file for files in found.values() for file in files})
 
 
@@ -174,7 +174,7 @@ def _to_sample(
 
 
 def _is_video(extension: str) -> bool:
-    return "." + extension.rsplit(".", 1)[-1] in VIDEO_EXTENSIONS
+    return "." + extension.rsplit(".", 1)[-1] in VIDEO_FILES
 
 
 def _read_label(file: BinaryIO, by_extension: dict[str, tarfile.TarInfo]) -> str | None:

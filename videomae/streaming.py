@@ -34,12 +34,11 @@ from torch import Tensor
 from .clips import sample_generator
 from .data import UnreadableVideoError
 from .frames import open_video
-from .listing import LABEL_COLUMNS, PATH_COLUMNS
+from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, PATH_COLUMNS
 from .video import VIDEO_EXTENSIONS, VideoDecodeError
 
 logger = logging.getLogger(__name__)
 
-COMPLAINTS_SHOWN = 5
 SPARE_SLOTS = 4096  # two bad videos that two workers find at the same instant should not be after the same slot
 MOST_LANES = 16
 ROWS_OF_A_SHARD = 1 << 32  # more than there are: shard * this + row numbers a row
