@@ -44,7 +44,7 @@ class Finding:
     def __str__(self) -> str:
         shown = "".join(f"\n    {example}" for example in self.examples)
         more = f"\n    … and {self.count - len(self.examples)} more" if self.count > len(self.examples) else ""
-        return f"{self.level}: {self.message}{shown}{more}"
+        return f"{self.level}: {self.message}: {self.count}{shown}{more}"
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{split}: {count} videos{self._classes_of(split)}" for split, count in self.videos.items()]
         lines += [str(finding) for finding in [*self.errors, *self.warnings]]
-        return "\n".join([*lines, f"{len(self.errors)} errors, {len(self.warnings)} warnings"])
+        return "\n".join([*lines, f"errors: {len(self.errors)}, warnings: {len(self.warnings)}"])
 
     def _classes_of(self, split: str) -> str:
         counts = self.classes.get(split)
@@ -154,10 +154,10 @@ def _stored_sizes(videos: datasets.Dataset) -> list[int | None]:
 
 
 def _finding(level: str, kind: str, message: str, examples: Sequence[object]) -> Iterator[Finding]:
-    """One, or none where there are no examples; {} in the message is their number."""
+    """One, or none where there are no examples."""
     if examples:
         shown = [str(example) for example in examples[:EXAMPLES_SHOWN]]
-        yield Finding(level, kind, message.format(len(examples)), len(examples), shown)
+        yield Finding(level, kind, message, len(examples), shown)
 
 
 # ---- single videos ----
@@ -166,14 +166,16 @@ def _finding(level: str, kind: str, message: str, examples: Sequence[object]) ->
 def _check_files(rows: list[_Video]) -> Iterator[Finding]:
     missing = [video for video in rows if video.size is None]
     empty = [video for video in rows if video.size == 0]
-    yield from _finding("error", "missing", "{} videos are not there, or may not be read", missing)
-    yield from _finding("error", "empty", "{} videos are empty", empty)
+    yield from _finding("error", "missing", "videos that are not there, or may not be read", missing)
+    yield from _finding("error", "empty", "empty videos", empty)
 
 
 def _check_labels(splits: Mapping[str, datasets.Dataset], rows: list[_Video]) -> Iterator[Finding]:
     without = [split for split, videos in splits.items() if "label" not in videos.column_names]
     if len(without) < len(splits):
-        yield from _finding("error", "unlabelled split", "{} splits have no labels, others have", without)
+        yield from _finding(
+            "error", "unlabelled split", "splits without labels, beside others that have them", without
+        )
     classes = {
         split: len(videos.features["label"].names)
         for split, videos in splits.items()
@@ -186,8 +188,8 @@ def _check_labels(splits: Mapping[str, datasets.Dataset], rows: list[_Video]) ->
         for video in labelled
         if video.split in classes and video.label is not None and not -1 <= video.label < classes[video.split]
     ]
-    yield from _finding("error", "unlabelled", "{} videos have no label", missing)
-    yield from _finding("error", "label range", "{} labels are out of range", outside)
+    yield from _finding("error", "unlabelled", "videos without a label", missing)
+    yield from _finding("error", "label range", "labels out of range", outside)
 
 
 # ---- the same video twice ----
@@ -198,12 +200,10 @@ def _check_twins(groups: Mapping[str, list[list[_Video]]]) -> Iterator[Finding]:
         across = list(filter(_is_across_splits, same))
         within = [group for group in same if not _is_across_splits(group)]
         contrary = [group for group in same if len({str(video.label) for video in group}) > 1]
-        yield from _finding("error", f"leak by {kind}", f"{{}} videos are in two splits (same {kind})", _lines(across))
+        yield from _finding("error", f"leak by {kind}", f"videos in two splits (same {kind})", _lines(across))
+        yield from _finding("error", f"labels by {kind}", f"videos with two labels (same {kind})", _lines(contrary))
         yield from _finding(
-            "error", f"labels by {kind}", f"{{}} videos have two labels (same {kind})", _lines(contrary)
-        )
-        yield from _finding(
-            "warning", f"twice by {kind}", f"{{}} videos are there twice (same {kind})", _lines(within)
+            "warning", f"twice by {kind}", f"videos that are there twice (same {kind})", _lines(within)
         )
 
 
@@ -303,8 +303,8 @@ def _check_names(rows: list[_Video]) -> Iterator[Finding]:
     same = _groups(rows, (video.stem if tells else None for video, tells in zip(rows, telling, strict=True)))
     cut = [group for group in _groups(rows, map(_source_of, rows)) if _is_across_splits(group)]
     sources = [f"{_source_of(group[0])}: {line}" for group, line in zip(cut, _lines(cut), strict=True)]
-    yield from _finding("warning", "leak by name", "{} names are in two splits, other content", _lines(same))
-    yield from _finding("warning", "leak by source", "{} videos gave clips to two splits, by their names", sources)
+    yield from _finding("warning", "leak by name", "names in two splits (the content differs)", _lines(same))
+    yield from _finding("warning", "leak by source", "videos that gave clips to two splits, by their names", sources)
 
 
 def _source_of(video: _Video) -> str | None:
@@ -327,10 +327,10 @@ def _count_classes(videos: datasets.Dataset) -> dict[str, int]:
 def _check_balance(classes: Mapping[str, dict[str, int]], few_videos: int) -> Iterator[Finding]:
     train = classes.get("train", {})
     few = [f"{name}: {count}" for name, count in train.items() if 0 < count < few_videos]
-    yield from _finding("warning", "few videos", f"{{}} classes have fewer than {few_videos} videos in train", few)
+    yield from _finding("warning", "few videos", f"classes with fewer than {few_videos} videos in train", few)
     for split, counts in classes.items():
         absent = [name for name, count in counts.items() if not count]
-        yield from _finding("warning", "absent class", f"{{}} classes have no video in {split}", absent)
+        yield from _finding("warning", "absent class", f"classes without a video in {split}", absent)
 
 
 __all__ = ["Finding", "Report", "check"]

@@ -19,12 +19,16 @@ VIDEO = datasets.Video(decode=False)  # a row is {"path": str or None, "bytes": 
 
 
 def is_stored(source: Path) -> bool:
-    """Whether a file or folder holds tables: written by `save_to_disk`, or parquet (in the folder or one below)."""
+    """Whether a file or folder holds tables: written by `save_to_disk`, or parquet, there or in a folder as the Hub's.
+
+    Those are called "data" or like a split; a tree of class folders is not searched.
+    """
     if source.is_file():
         return source.suffix.lower() == ".parquet"
     if any((source / name).is_file() for name in ("dataset_dict.json", "state.json")):
         return True
-    return any(True for pattern in ("*.parquet", "*/*.parquet") for _ in source.glob(pattern))
+    folders = (source / name for name in ("", "data", *SPLIT_NAMES))
+    return any(any(folder.glob("*.parquet")) for folder in folders)
 
 
 def load_stored(source: Path) -> dict[str, datasets.Dataset]:
