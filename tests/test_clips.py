@@ -10,6 +10,7 @@ import torch
 from videomae import clips
 from videomae.clips import PretrainingClips, TrainingClips, ValidationClips, sample_generator
 from videomae.data import make_processor
+from videomae.frames import open_video
 from videomae.masking import drawn_running_cell_mask, tube_mask
 from videomae.video import VideoDecodeError, VideoReader
 
@@ -131,6 +132,58 @@ def test_another_crop_takes_the_place_of_the_paper_s(processor, mask, item, kind
     item(drawn), item(drawn, epoch=1)
     assert seen[0] == seen[1] and seen[0][:2] == ((48, 64), (24, 32))
     assert seen[2][2] != seen[0][2]
+
+
+def test_the_official_order_is_randaugment_crop_flip_erasing(processor, item, monkeypatch):
+    order = []
+
+    def step(name):
+        return lambda clip, **options: order.append((name, tuple(clip.shape[-2:]), options)) or clip
+
+    monkeypatch.setattr(clips, "horizontal_flip", step("flip"))
+    monkeypatch.setattr(clips, "random_erasing", step("erasing"))
+    drawn = TrainingClips(processor(), ["a", "b"], augment=step("augment"), crop=step("crop"), erasing=0.3)
+    item(drawn)
+    assert [(name, size) for name, size, _ in order] == [
+        ("augment", (48, 64)),
+        ("crop", (48, 64)),
+        ("flip", (48, 64)),
+        ("erasing", (48, 64)),
+    ]
+    assert len({id(options["generator"]) for *_, options in order}) == 1
+    assert order[-1][2]["probability"] == 0.3
+    assert list(order[-1][2]["mean"]) == list(processor().image_mean)
+
+
+def test_mirrored_left_is_labelled_right_where_labels_are_swapped(processor, item, monkeypatch):
+    labels = set()
+    for epoch in range(20):
+        labels.add(int(item(TrainingClips(processor(), ["go left", "go right"], flip="swap"), epoch)["labels"]))
+    assert labels == {0, 1}  # the video is a "go right"
+    with pytest.raises(ValueError, match="go left"):
+        TrainingClips(processor(), ["go left", "jump"], flip="swap")
+
+
+def test_a_processor_of_whole_frames_gives_the_crops_that_keep_them(processor, mask, item):
+    whole = processor(framing="whole")
+    for drawn in kinds(whole, mask).values():
+        assert drawn.crop is clips.near_whole_crop
+    bars = item(ValidationClips(processor(framing="whole", crop_size={"height": 24, "width": 24})))["pixel_values"]
+    assert bars.shape == (4, 3, 24, 24)
+
+
+def test_floats_are_normalised_with_statistics_in_their_own_units(processor, tiny_config, tmp_path):
+    """As models expect floats; uint8 they normalise themselves."""
+    array = np.random.default_rng(0).normal(300, 40, size=(9, 5, 24, 32)).astype(np.float32)
+    np.save(tmp_path / "clip.npy", array)
+    config = tiny_config(num_channels=5, image_mean=[300.0] * 5, image_std=[40.0] * 5)
+    expected = (array[1:8:2] - 300) / 40
+    processor = make_processor(config, frame_stride=2)
+    with open_video(tmp_path / "clip.npy") as video:
+        made = ValidationClips(processor)(video, ROW, partial(sample_generator, 0, 0, 0))
+    np.testing.assert_allclose(made["pixel_values"], expected, atol=1e-5)
+    np.testing.assert_allclose(processor.views(tmp_path / "clip.npy", 1, 1)[0], expected, atol=1e-5)
+    np.testing.assert_allclose(processor(tmp_path / "clip.npy")["pixel_values"][0], expected, atol=1e-5)
 
 
 # ---- repeats ----

@@ -11,13 +11,21 @@ Shapes: T frames of C channels, H x W pixels; N patches; R repeats.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .augmentation import horizontal_flip, multi_scale_crop, random_resized_crop
+from .augmentation import (
+    horizontal_flip,
+    horizontal_flip_with_label,
+    mirrored_classes,
+    multi_scale_crop,
+    near_whole_crop,
+    random_erasing,
+    random_resized_crop,
+)
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .listing import directional_classes
 from .video import VideoReader
@@ -71,7 +79,8 @@ class PretrainingClips(_Clips):
         processor: says how many frames of which size are sampled how.
         mask: called with `generator=`, gives the bool (N,) that hides patches from the encoder.
         decoder_mask: the same for the patches that the decoder predicts (VideoMAE V2).
-        crop: called with a clip, `size=` and `generator=`, gives the clip of that size.
+        crop: called with a clip, `size=` and `generator=`, gives the clip of that size. Default: `multi_scale_crop`,
+            or for a processor whose framing is "whole" `near_whole_crop`.
         repeats: clips of one decode, each with its own crop and masks (VideoMAE V2 has 4).
     """
 
@@ -81,13 +90,13 @@ class PretrainingClips(_Clips):
         *,
         mask: Callable[..., Tensor],
         decoder_mask: Callable[..., Tensor] | None = None,
-        crop: Callable[..., Tensor] = multi_scale_crop,
+        crop: Callable[..., Tensor] | None = None,
         repeats: int = 1,
     ):
         super().__init__(processor, repeats)
         self.mask = mask
         self.decoder_mask = decoder_mask
-        self.crop = crop
+        self.crop = crop or (near_whole_crop if processor.framing == "whole" else multi_scale_crop)
 
     def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
         return self.processor.pretraining_indices(video, generator)
@@ -95,7 +104,7 @@ class PretrainingClips(_Clips):
     def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
         clip = self.crop(frames, size=self.size, generator=generator)
         item = {
-            "pixel_values": normalized_if_float(clip, self.processor),
+            "pixel_values": self.processor.normalized_if_float(clip),
             "bool_masked_pos": self.mask(generator=generator),
         }
         if self.decoder_mask is not None:
@@ -114,16 +123,18 @@ def _may_be_mirrored(class_names: Sequence[str]) -> bool:
 
 
 class TrainingClips(_Clips):
-    """Clips to fine-tune on: frames, crop and flip are drawn.
+    """Clips to fine-tune on. The order is the official one: RandAugment, crop, flip, erasing.
 
     An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 ()}.
 
     Args:
         processor: says how many frames of which size are sampled how.
         class_names: of the labels, in their order.
-        crop: as in `PretrainingClips`.
-        flip: whether half of the clips are mirrored. Default: unless a class is a direction (`directional_classes`),
-            which is logged.
+        augment: called with a clip and `generator=` before the crop, such as `RandAugment`; None: nothing.
+        crop: as in `PretrainingClips`, but by default `random_resized_crop`.
+        flip: whether half of the clips are mirrored. "swap": they are, and with them the label "left" becomes "right"
+            (`mirrored_classes`). Default: unless a class is a direction (`directional_classes`), which is logged.
+        erasing: probability of `random_erasing` (VideoMAE: 0.25).
         repeats: clips of one decode (VideoMAE fine-tunes with 2).
     """
 
@@ -132,22 +143,35 @@ class TrainingClips(_Clips):
         processor: VideoMAEVideoProcessor,
         class_names: Sequence[str],
         *,
-        crop: Callable[..., Tensor] = random_resized_crop,
-        flip: bool | None = None,
+        augment: Callable[..., Tensor] | None = None,
+        crop: Callable[..., Tensor] | None = None,
+        flip: bool | Literal["swap"] | None = None,
+        erasing: float = 0.0,
         repeats: int = 1,
     ):
         super().__init__(processor, repeats)
-        self.crop = crop
-        self.flip = _may_be_mirrored(class_names) if flip is None else flip
+        self.augment = augment
+        self.crop = crop or (near_whole_crop if processor.framing == "whole" else random_resized_crop)
+        self.flip = _may_be_mirrored(class_names) if flip is None else bool(flip)
+        self.mirrored = mirrored_classes(class_names) if flip == "swap" else None
+        self.erasing = erasing
 
     def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
         return self.processor.training_indices(video, generator)
 
     def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
-        clip = self.crop(frames, size=self.size, generator=generator)
-        if self.flip:
+        clip, label = frames, row["label"]
+        if self.augment is not None:
+            clip = self.augment(clip, generator=generator)
+        clip = self.crop(clip, size=self.size, generator=generator)
+        if self.mirrored is not None:
+            clip, label = horizontal_flip_with_label(clip, label, mirrored=self.mirrored, generator=generator)
+        elif self.flip:
             clip = horizontal_flip(clip, generator=generator)
-        return {"pixel_values": normalized_if_float(clip, self.processor), "labels": torch.tensor(row["label"])}
+        if self.erasing:
+            statistics = {"mean": self.processor.image_mean, "std": self.processor.image_std}
+            clip = random_erasing(clip, generator=generator, probability=self.erasing, **statistics)
+        return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(label)}
 
 
 class ValidationClips(_Clips):
@@ -161,16 +185,7 @@ class ValidationClips(_Clips):
 
     def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
         clip = self.processor.resize_and_crop(frames)
-        return {"pixel_values": normalized_if_float(clip, self.processor), "labels": torch.tensor(row["label"])}
-
-
-def normalized_if_float(clip: Tensor, processor: VideoMAEVideoProcessor) -> Tensor:
-    """uint8 as it is: the models normalise it on the device. Floats with the processor's statistics, which are in the
-    units of the file for arrays that are not uint8."""
-    if not clip.is_floating_point():
-        return clip
-    mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
-    return (clip - mean) / std
+        return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(row["label"])}
 
 
 def stack(tensors: Sequence[Tensor]) -> Tensor:

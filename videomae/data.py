@@ -9,7 +9,7 @@ Shapes: B clips of T frames of C channels, H x W pixels, uint8; N patches; R rep
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,10 @@ from torch import Tensor
 
 from .clips import sample_generator, stack
 from .configuration_videomae import VideoMAEConfig
+from .frames import open_video
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .masking import positions_from_mask
-from .video import VideoDecodeError, VideoReader
+from .video import VideoDecodeError
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ class VideoDataset(torch.utils.data.Dataset):
     @property
     def bad_videos(self) -> list[str]:
         """Paths of the videos that were replaced so far, by this process and its workers."""
-        return [self.videos[int(index)]["video"] for index in self._bad.nonzero()]
+        bad = [self.videos[int(index)]["video"] for index in self._bad.nonzero()]
+        return [video["path"] or "<bytes>" if isinstance(video, Mapping) else video for video in bad]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         for row in self._rows_from(index):
@@ -123,7 +125,7 @@ class VideoDataset(torch.utils.data.Dataset):
                 yield row
 
     def _read(self, row: dict[str, Any], index: int) -> dict[str, Tensor]:
-        with VideoReader(row["video"]) as video:
+        with open_video(row["video"]) as video:
             return self.clips(video, row, partial(sample_generator, self.seed, self.epoch, index))
 
     def _note_bad(self, row: int, error: VideoDecodeError) -> None:

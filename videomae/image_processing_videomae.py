@@ -6,8 +6,9 @@ One resize serves everything here (antialiased bilinear on uint8), so that train
 same pixels.
 """
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,7 +31,12 @@ from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn, make_batched_metadata
 
+from .augmentation import whole_frame
+from .frames import open_video
 from .video import (
+    PROTOCOLS,
+    SHORT_VIDEO,
+    SPACINGS,
     ShortVideoError,
     VideoDecodeError,
     VideoReader,
@@ -38,6 +44,10 @@ from .video import (
     training_frame_indices,
     view_frame_indices,
 )
+
+logger = logging.getLogger(__name__)
+
+FRAMINGS = ("crop", "whole")
 
 
 def view_crop(height: int, width: int, *, size: int | tuple[int, int], crop: int, num_crops: int) -> tuple[int, int]:
@@ -69,14 +79,17 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
     training_spacing (`str`): of dense frames in fine-tuning, `"linspace"` (official) or `"exact"`.
     short_video (`str`): what fills a clip that spans more frames than there are, `"repeat"` (official), `"loop"` or
         `"error"`.
+    framing (`str`): `"crop"` (official: short side to `size`, then the centre) or `"whole"`: the whole frame, a little
+        stretched, with grey bars where that is not enough (`augmentation.whole_frame`), for small data of one's own.
 
-    `video.training_frame_indices` describes the last three.
+    `video.training_frame_indices` describes sampling, spacing and short videos.
     """
 
     frame_stride: int | None
     sampling: str | None
     training_spacing: str | None
     short_video: str | None
+    framing: str | None
 
 
 class VideoMAEVideoProcessor(BaseVideoProcessor):
@@ -104,11 +117,25 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
     sampling = "dense"
     training_spacing = "linspace"
     short_video = "repeat"
+    framing = "crop"
     valid_kwargs = VideoMAEVideoProcessorKwargs
     model_input_names = ["pixel_values"]
 
     def __init__(self, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]):
         super().__init__(**kwargs)
+        choices = {
+            "sampling": PROTOCOLS,
+            "training_spacing": SPACINGS,
+            "short_video": SHORT_VIDEO,
+            "framing": FRAMINGS,
+        }
+        wrong = [
+            f"{name} is {getattr(self, name)!r}, wanted {' or '.join(map(repr, known))}"
+            for name, known in choices.items()
+            if getattr(self, name) not in known
+        ]
+        if wrong:
+            raise ValueError("VideoMAEVideoProcessor: " + "; ".join(wrong))
 
     @classmethod
     def for_model(cls, config, **settings) -> "VideoMAEVideoProcessor":
@@ -150,6 +177,8 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             }
         )
         frames.save_pretrained(save_directory)
+        if self.framing == "whole":
+            logger.warning("plain transformers does not know framing 'whole': there, the centre is cut out")
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def preprocess(self, videos, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]) -> BatchFeature:
@@ -247,29 +276,53 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
 
     def resize_and_crop(self, clip: torch.Tensor) -> torch.Tensor:
         """The centre of a clip at the checkpoint's size: uint8 `(T, C, H, W)` to uint8 `(T, C, height, width)`."""
+        if self.framing == "whole":
+            return whole_frame(clip, size=(self.crop_size.height, self.crop_size.width))
         clip = self._resize_clip(clip)
         return self.center_crop(clip, self.crop_size) if self.do_center_crop else clip
 
+    def normalized_if_float(self, clip: torch.Tensor) -> torch.Tensor:
+        """`(…, C, H, W)`: uint8 as it is, which models normalise on their device, and floats normalised.
+
+        Frames that are not uint8 are in the units of their file (`frames`), and so are then `image_mean` and
+        `image_std`.
+        """
+        if not clip.is_floating_point():
+            return clip
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.image_mean, self.image_std))
+        return (clip - mean) / std
+
     def views(self, video, num_segments: int, num_crops: int) -> torch.Tensor:
         """All test views of a video from one decode: uint8 `(num_segments * num_crops, T, C, height, width)`.
+
+        Of frames that are not uint8: float, normalised (`normalized_if_float`).
 
         Args:
             video: an open `VideoReader`, a path, URL, bytes or file object, or all frames, uint8 `(frames, C, H, W)`.
             num_segments, num_crops: the paper tests with 5 x 3 on Kinetics-400 and 2 x 3 on Something-Something. The
                 views are in segment-major order; one segment is the middle, one crop the centre.
+
+        Raises:
+            VideoDecodeError: the video can not be read.
+            ValueError: several crops of a whole frame (`framing`).
         """
+        if self.framing == "whole" and num_crops > 1:
+            raise ValueError(f"{num_crops} crops asked for, but this checkpoint looks at the whole frame: wanted 1")
         is_open = not (_is_file(video) or isinstance(video, torch.Tensor))
         with nullcontext(video) if is_open else _open(video) as frames:
             segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]
             needed = sorted(set().union(*segments))
-            frames = self._resize_clip(frames.read(needed))
+            frames = frames.read(needed)
+        # Several crops share one resize; a single one is what `resize_and_crop` makes.
+        frames = self._resize_clip(frames) if num_crops > 1 else self.resize_and_crop(frames)
+        frames = self.normalized_if_float(frames)
         row = {number: row for row, number in enumerate(needed)}
         crops = self._crops(frames, num_crops)
         return torch.stack([crop[[row[number] for number in segment]] for segment in segments for crop in crops])
 
     def _crops(self, frames: torch.Tensor, num_crops: int) -> list[torch.Tensor]:
         if num_crops == 1:
-            return [self.center_crop(frames, self.crop_size) if self.do_center_crop else frames]
+            return [frames]
         height, width = self.crop_size.height, self.crop_size.width
         corners = [
             view_crop(*frames.shape[-2:], size=(height, width), crop=crop, num_crops=num_crops)
@@ -287,7 +340,9 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
 
     def _decode_and_sample_videos(self, videos, video_metadata, do_sample_frames=None, sample_indices_fn=None):
         if _is_file(videos[0]):
-            return self.fetch_videos(videos, sample_indices_fn)
+            clips, metadata = self.fetch_videos(videos, sample_indices_fn)
+            # Floats of a file are in the units of `image_mean`: the rescaling to come is undone beforehand.
+            return [clip / self.rescale_factor if clip.is_floating_point() else clip for clip in clips], metadata
         known = video_metadata or [VideoMetadata(total_num_frames=len(video)) for video in videos]
         video_metadata = make_batched_metadata(videos, known)
         if not do_sample_frames:
@@ -329,11 +384,15 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         do_normalize: bool,
         image_mean: float | list[float],
         image_std: float | list[float],
+        framing: str = "crop",
         return_tensors: str | None = None,
         **kwargs,
     ) -> BatchFeature:
         clips = []
         for clip in videos:
+            if framing == "whole":
+                clip = whole_frame(clip, size=(crop_size.height, crop_size.width))
+                do_resize = do_center_crop = False
             if do_resize:
                 covering = _covering(size, crop_size, clip) if do_center_crop else size
                 clip = self.resize(clip, size=covering, resample=resample)
@@ -373,7 +432,7 @@ def _covering(size: SizeDict, crop_size: SizeDict, clip: torch.Tensor) -> SizeDi
 
 
 def _is_file(video) -> bool:
-    return isinstance(video, (str, Path, bytes)) or hasattr(video, "seek")
+    return isinstance(video, (str, Path, bytes, Mapping)) or hasattr(video, "seek")
 
 
 def _open(source) -> VideoReader:
@@ -381,7 +440,7 @@ def _open(source) -> VideoReader:
         return _Frames(source)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         source = _download(source)
-    return VideoReader(source)
+    return open_video(source)
 
 
 @dataclass
