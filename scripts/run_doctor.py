@@ -61,11 +61,10 @@ def check_packages() -> Iterator[Finding]:
         yield Finding("videomae", "runs from a folder that is not installed", False, "pip install -e .")
         return
     yield from (check_package(each) for each in requirements if each.marker is None)
-    for name in ("torchcodec", "flash-attn"):  # PyAV reads the videos, and torch has attention of its own
-        try:
-            yield Finding(name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            yield Finding(name, "not installed, not needed")
+    try:
+        yield Finding("flash-attn", metadata.version("flash-attn"))
+    except metadata.PackageNotFoundError:
+        yield Finding("flash-attn", "not installed, not needed")  # torch has attention of its own
 
 
 def check_video() -> Finding:
@@ -83,6 +82,16 @@ def check_video() -> Finding:
         write_video(path, brightness[:, None, None, None].expand(-1, 3, 48, 64))
         found = [round((frame.float().mean().item() - 20) / 5) for frame in read_frames(path, wanted)]
     return Finding("video", f"FFmpeg {av.ffmpeg_version_info}: wanted frames {wanted}, read {found}", found == wanted)
+
+
+def check_decoder() -> Finding:
+    """What decodes videos: PyAV, or torchcodec where VIDEOMAE_DECODER asks for it and it gives the same frames."""
+    from videomae.torchcodec_reader import is_torchcodec_chosen, torchcodec_problem
+
+    chosen, problem = is_torchcodec_chosen(), torchcodec_problem()
+    used = "torchcodec" if chosen and not problem else "PyAV"
+    torchcodec = problem or "it gives the same frames" + ("" if chosen else ", VIDEOMAE_DECODER=torchcodec uses it")
+    return Finding("decoder", f"{used} (torchcodec: {torchcodec})")
 
 
 def check_device(device: str, description: str) -> Finding:
@@ -122,6 +131,7 @@ def examine() -> Iterator[Finding]:
     yield from packages
     if all(finding.ok for finding in packages):  # without them the rest could only repeat the same complaint
         yield attempt("video", check_video)
+        yield attempt("decoder", check_decoder)
         yield from (attempt(device, check_device, device, description) for device, description in devices())
 
 

@@ -19,7 +19,7 @@ def test_a_working_installation_exits_0_and_says_so(working_packages, capsys):
     assert run_doctor.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "everything needed works"
-    assert {"videomae", "torch", "video", "cpu"} <= {line.split()[1] for line in lines[:-2]}
+    assert {"videomae", "torch", "video", "decoder", "cpu"} <= {line.split()[1] for line in lines[:-2]}
 
 
 def test_json_says_the_same_to_programs(working_packages, capsys):
@@ -52,6 +52,23 @@ def test_a_check_that_raises_is_a_finding_and_the_others_still_run(working_packa
     assert text.endswith("\nbroken: video\n")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "problem", "value"),
+    [
+        ("auto", None, "PyAV (torchcodec: it gives the same frames, VIDEOMAE_DECODER=torchcodec uses it)"),
+        ("auto", "it is not installed", "PyAV (torchcodec: it is not installed)"),
+        ("torchcodec", None, "torchcodec (torchcodec: it gives the same frames)"),
+        ("torchcodec", "it gives other frames", "PyAV (torchcodec: it gives other frames)"),
+    ],
+)
+def test_the_decoder_is_named_and_what_torchcodec_would_do(chosen, problem, value, monkeypatch):
+    import videomae.torchcodec_reader
+
+    monkeypatch.setenv("VIDEOMAE_DECODER", chosen)
+    monkeypatch.setattr(videomae.torchcodec_reader, "torchcodec_problem", lambda: problem)
+    assert run_doctor.check_decoder() == run_doctor.Finding("decoder", value)
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it():
     finding = run_doctor.check_package(Requirement("no-such-package>=3.1"))
     assert not finding.ok
@@ -79,4 +96,4 @@ def test_a_package_that_cannot_be_imported_is_broken(monkeypatch):
 def test_every_dependency_of_the_package_is_looked_at(monkeypatch):
     monkeypatch.setattr(run_doctor, "import_module", lambda name: None)
     names = [finding.name for finding in run_doctor.check_packages()]
-    assert {"torch", "transformers", "av", "pillow", "torchcodec", "flash-attn"} <= set(names)
+    assert {"torch", "transformers", "av", "pillow", "flash-attn"} <= set(names)

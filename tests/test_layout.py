@@ -47,7 +47,7 @@ IMPORTS = {
     "exclusion": {"lists", "tables"},
     "files": set(),
     "folders": {"frames", "tables", "video"},
-    "frames": {"video"},
+    "frames": {"torchcodec_reader", "video"},
     "image_processing_videomae": {"augmentation", "frames", "video"},
     "inference": {"evaluation", "image_processing_videomae", "modeling_videomae"},
     "listing": {"exclusion", "folders", "lists", "stored", "tables"},
@@ -63,12 +63,26 @@ IMPORTS = {
     "streaming": {"clips", "data", "frames", "tables", "video"},
     "synthetic": {"files"},
     "tables": set(),
-    "training": {"arguments", "files", "modeling_videomae"},
+    "torchcodec_reader": {"video"},
+    "training": {"arguments", "files", "mixing", "modeling_videomae"},
     "video": set(),
     "visualization": {"files", "masking", "modeling_videomae"},
 }
 # The package's own machinery; no attributes of `videomae`.
-NOT_FOR_USERS = {"arguments", "children", "cli", "demo", "exclusion", "files", "folders", "lists", "report", "stored", "tables"}
+NOT_FOR_USERS = {
+    "arguments",
+    "children",
+    "cli",
+    "demo",
+    "exclusion",
+    "files",
+    "folders",
+    "lists",
+    "report",
+    "stored",
+    "tables",
+    "torchcodec_reader",
+}
 MOST_LINES_OF_A_SCRIPT = 150
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch.utils.data
 from PIL import ExifTags, Image, ImageOps
 
+from .torchcodec_reader import TorchcodecReader, is_torchcodec_chosen
 from .video import VideoDecodeError, VideoInfo, VideoReader
 
 Source = str | Path | bytes | BinaryIO | Mapping
@@ -51,6 +52,7 @@ def open_video(source: Source, *, num_threads: int | None = None, min_frames: in
 
     Raises:
         VideoDecodeError: see the readers.
+        ValueError: the environment variable VIDEOMAE_DECODER names no decoder; see `videomae.torchcodec_reader`.
     """
     if isinstance(source, Mapping):
         source = _named(source)
@@ -58,7 +60,8 @@ def open_video(source: Source, *, num_threads: int | None = None, min_frames: in
         return FrameFolder(source, min_frames=min_frames)
     if _is_array(source):
         return ArrayFrames(source, min_frames=min_frames)
-    return VideoReader(source, num_threads=num_threads or decoder_threads(), min_frames=min_frames)
+    reader = TorchcodecReader if is_torchcodec_chosen() else VideoReader
+    return reader(source, num_threads=num_threads or decoder_threads(), min_frames=min_frames)
 
 
 def decoder_threads() -> int:
