@@ -46,6 +46,7 @@ _MODULES = (
     "modeling_videomae",
     "shards",
     "streaming",
+    "scanning",
     "synthetic",
     "training",
     "video",

@@ -93,6 +93,20 @@ def load_videos(
     return datasets.DatasetDict(found) if split is None else found[split]
 
 
+def find_paths(source: str | os.PathLike) -> dict[str, list[str]]:
+    """{split: paths of its videos}, as `load_videos` finds them, whether they exist or not.
+
+    Raises ValueError: no such source, nothing in it, splits or columns that are not clear, a list that is not UTF-8;
+    a source that holds the videos themselves.
+    """
+    tables = _read_source(source, False, None)
+    if any(table.videos is not None for table in tables.values()):
+        raise ValueError(f"{source}: holds the videos themselves; wanted a folder or list of video files")
+    if complaints := [complaint for table in tables.values() if not table.names for complaint in table.complaints]:
+        raise ValueError(summary(str(source), complaints))
+    return {split: table.names for split, table in tables.items()}
+
+
 def load_training_videos(
     data: str | os.PathLike | datasets.Dataset | datasets.DatasetDict,
     validation_data: str | os.PathLike | datasets.Dataset | datasets.DatasetDict | None = None,
