@@ -15,6 +15,7 @@ from videomae.clips import sample_generator
 from videomae.conversion import convert_checkpoint
 from videomae.data import ClassificationCollator, PretrainingCollator
 from videomae.masking import tube_mask
+from videomae.mixing import batch_generator
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (
     EpochCallback,
@@ -376,3 +377,78 @@ def test_class_weights_that_do_not_fit_the_classes_raise(tiny_config, arguments,
     model = VideoMAEForVideoClassification(tiny_config())
     with pytest.raises(ValueError, match="wanted 7 numbers of 0 or more"):
         VideoMAETrainer(model, arguments(class_weights=weights))
+
+
+# ---- mixup and CutMix ----
+
+
+def test_mixed_batches_have_soft_labels_in_training_only(tiny_config, arguments, monkeypatch):
+    config = tiny_config()
+    trainer = VideoMAETrainer(
+        VideoMAEForVideoClassification(config),
+        arguments(mixup=0.8, cutmix=1.0, label_smoothing_factor=0.1),
+        data_collator=ClassificationCollator(),
+        train_dataset=LabelledClips(config, 4),
+    )
+    batch = ClassificationCollator()([LabelledClips(config, 4)[index] for index in range(4)])
+    trainer.model.eval()
+    plain = trainer.compute_loss(trainer.model, batch)
+    assert torch.equal(plain, trainer.model(**batch).loss)
+    trainer.model.train()
+    mixed, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    clips, labels = trainer.mixing(
+        batch["pixel_values"], batch["labels"], generator=batch_generator(trainer.args.seed, 0, 0, 0)
+    )
+    assert not torch.equal(clips, batch["pixel_values"]) and labels.shape == (4, 7)
+    assert torch.equal(outputs.logits, trainer.model(pixel_values=clips).logits)
+    assert torch.equal(mixed, classification_loss(outputs.logits, labels))
+    assert trainer.compute_loss(trainer.model, batch) != mixed  # the next forward pass is mixed anew
+
+
+def test_a_resumed_run_with_mixing_is_bit_equal(tiny_config, arguments, tmp_path):
+    config = tiny_config()
+    args = arguments(
+        mixup=0.8, cutmix=1.0, gradient_accumulation_steps=2, save_strategy="steps", save_steps=1, learning_rate=1e-2
+    )
+
+    def run(**kwargs):
+        torch.manual_seed(0)
+        model, dataset = VideoMAEForVideoClassification(config), LabelledClips(config, 8)
+        trainer = VideoMAETrainer(model, args, data_collator=ClassificationCollator(), train_dataset=dataset)
+        trainer.train(**kwargs)
+        return trainer
+
+    whole = run()
+    resumed = run(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-3"))
+    for name, parameter in whole.model.named_parameters():
+        assert torch.equal(parameter, resumed.model.get_parameter(name)), name
+    assert logged(whole, "loss") == logged(resumed, "loss")
+
+
+def test_mixing_is_refused_where_a_video_has_no_single_class(tiny_config, arguments):
+    config = tiny_config()
+    with pytest.raises(ValueError, match="mixup and cutmix are for classification"):
+        VideoMAETrainer(VideoMAEForPreTraining(config), arguments(mixup=0.8), train_dataset=Clips(config, 4))
+    config = tiny_config(problem_type="multi_label_classification")
+    with pytest.raises(ValueError, match="mixup and cutmix are for classification"):
+        VideoMAETrainer(VideoMAEForVideoClassification(config), arguments(cutmix=1.0))
+
+
+def test_the_log_tells_the_share_of_the_time_spent_waiting_for_data(tiny_config, arguments, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("videomae.training.time.perf_counter", lambda: clock[0])
+
+    class Slow(Clips):
+        def __getitem__(self, index):
+            clock[0] += 3  # seconds for a clip, two clips a step
+            return super().__getitem__(index)
+
+    class Model(VideoMAEForPreTraining):
+        def forward(self, **inputs):
+            clock[0] += 2  # seconds for a step
+            return super().forward(**inputs)
+
+    config = tiny_config()
+    trainer = train(Model(config), arguments(num_train_epochs=1, warmup_epochs=0), Slow(config, 6))
+    # accelerate fetches a batch ahead: two at the first step, none at the last
+    assert logged(trainer, "data_wait") == [round(12 / 14, 3), round(6 / 8, 3), 0.0]

@@ -221,6 +221,10 @@ class OptimizationArguments:
     warmup_epochs: float = flag("Epochs of linear warm-up from 0.", 40)
     layer_decay: float | None = flag("Factor on the learning rate from each block to the one before it.", None)
     label_smoothing_factor: float = flag("Share of a label that is spread over all classes, in training.", 0.0)
+    mixup: float = flag("Alpha of mixup (the paper fine-tunes with 0.8); 0: none. Soft labels, in training.", 0.0)
+    cutmix: float = flag(
+        "Alpha of CutMix (paper: 1.0), in every second batch where there is mixup, too; 0: none.", 0.0
+    )
     weight_decay: float = flag("Of weights; biases, norms and the mask token have none.", 0.05)
     adam_beta2: float = flag("Second moment of AdamW.", 0.95)
     max_grad_norm: float = flag("Clip the gradient's norm at this; 0: no clipping.", 0.0)
@@ -247,6 +251,9 @@ class OptimizationArguments:
             )
         if self.learning_rate is not None and self.learning_rate <= 0:
             wrong.append(f"--learning_rate is {self.learning_rate}, wanted more than 0")
+        for name in ("mixup", "cutmix"):
+            if getattr(self, name) < 0:
+                wrong.append(f"--{name} is {getattr(self, name)}, wanted 0 or more")
         if self.warmup_epochs < 0:
             wrong.append(f"--warmup_epochs is {self.warmup_epochs}, wanted 0 or more")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:

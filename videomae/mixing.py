@@ -12,6 +12,12 @@ import torch
 from torch import Tensor
 
 
+def batch_generator(seed: int, step: int, forward: int, process: int) -> torch.Generator:
+    """The randomness of one batch: that of an optimiser step's forward pass in one process."""
+    (mixed,) = np.random.SeedSequence((seed, step, forward, process), spawn_key=(1,)).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed))
+
+
 class Mixing:
     """Mixes a batch and gives its soft labels.
 

@@ -5,6 +5,7 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .arguments import OptimizationArguments, flag
 from .files import write_json
+from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
@@ -201,7 +203,8 @@ class VideoMAETrainer(Trainer):
     """transformers' Trainer for pre-training and fine-tuning.
 
     What differs: the official schedule and parameter groups; `EpochSampler`; validation of a pre-training model
-    reports its loss; label smoothing and class weights go to `classification_loss`, in training only.
+    reports its loss; label smoothing, class weights, mixup and CutMix, in training only; the log tells the share of
+    the time that was spent waiting for data, as "data_wait".
     """
 
     args: VideoMAETrainingArguments
@@ -213,6 +216,21 @@ class VideoMAETrainer(Trainer):
         self.class_weights = None
         if self.args.class_weights is not None:
             self.class_weights = self._checked_class_weights()
+        self.mixing = self._mixing() if self.args.mixup or self.args.cutmix else None
+        self._mixed = (None, 0)  # optimiser step, forward passes of it so far
+        self._waited = 0.0  # seconds since the last line of the log
+        self._logged_at = None
+
+    def _mixing(self) -> Mixing:
+        config = self.model.config
+        if config.problem_type in ("regression", "multi_label_classification") or "labels" not in self.label_names:
+            raise ValueError("mixup and cutmix are for classification with one class a video: leave them at 0")
+        return Mixing(
+            config.num_labels,
+            mixup_alpha=self.args.mixup,
+            cutmix_alpha=self.args.cutmix,
+            label_smoothing=self.args.label_smoothing_factor,
+        )
 
     def _checked_class_weights(self) -> torch.Tensor:
         weights, num_labels = self.args.class_weights, self.model.config.num_labels
@@ -266,18 +284,47 @@ class VideoMAETrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The model's loss; in training with smoothed labels and weighted classes, where the arguments say so."""
-        shaped = self.args.label_smoothing_factor or self.class_weights is not None
+        smoothing = self.args.label_smoothing_factor
+        shaped = smoothing or self.class_weights is not None or self.mixing is not None
         if not (shaped and model.training and "labels" in inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        inputs = dict(inputs)
+        labels = inputs.pop("labels")
+        if self.mixing is not None:  # its labels are smoothed
+            clips = inputs["pixel_values"]
+            inputs["pixel_values"], labels = self.mixing(clips, labels, generator=self._mixing_generator())
+            smoothing = 0.0
+        outputs = model(**inputs)
         loss = classification_loss(
             outputs.logits,
-            inputs["labels"],
+            labels,
             self.model.config.problem_type,
-            label_smoothing=self.args.label_smoothing_factor,
+            label_smoothing=smoothing,
             class_weights=self.class_weights,
         )
         return (loss, outputs) if return_outputs else loss
+
+    def _mixing_generator(self) -> torch.Generator:
+        """Of a forward pass: the same before and after a resume, another one in each process."""
+        step, forward = self.state.global_step, 0
+        if self._mixed[0] == step:
+            forward = self._mixed[1] + 1
+        self._mixed = (step, forward)
+        return batch_generator(self.args.seed, step, forward, self.args.process_index)
+
+    def get_batch_samples(self, *args, **kwargs):
+        started = time.perf_counter()
+        self._logged_at = self._logged_at or started
+        batches = super().get_batch_samples(*args, **kwargs)
+        self._waited += time.perf_counter() - started
+        return batches
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        if "loss" in logs:
+            now = time.perf_counter()
+            logs["data_wait"] = round(self._waited / max(now - self._logged_at, 1e-9), 3)
+            self._waited, self._logged_at = 0.0, now
+        super().log(logs, *args, **kwargs)
 
 
 def train_and_save(trainer: VideoMAETrainer) -> None:
