@@ -161,21 +161,21 @@ def mirrored_classes(class_names: Sequence[str]) -> list[int]:
     Raises ValueError that names every class whose mirror image is no class, or more than one.
     """
     spelled = [_spelled(name) for name in class_names]
-    mirrored, alone = [], []
-    for index, name in enumerate(spelled):
-        image = _DIRECTION.sub(_mirrored_word, name)
-        partners = (
-            [other for other, other_name in enumerate(spelled) if other_name == image] if image != name else [index]
-        )
-        mirrored.append(partners[0] if partners else index)
-        if len(partners) != 1:
-            found = f"{len(partners)} classes are" if partners else "no class is"
-            alone.append(f"{class_names[index]!r} (mirrored {image!r}, which {found})")
-    if alone:
+    images = [_DIRECTION.sub(_mirrored_word, name) for name in spelled]
+    partners = [
+        [index] if image == spelled[index] else [other for other, name in enumerate(spelled) if name == image]
+        for index, image in enumerate(images)
+    ]
+    wrong = [
+        f"{name!r} (mirrored {image!r}, which {f'{len(found)} classes are' if found else 'no class is'})"
+        for name, image, found in zip(class_names, images, partners, strict=True)
+        if len(found) != 1
+    ]
+    if wrong:
         raise ValueError(
-            f"mirrored clips have no label: {', '.join(alone)}; give every direction its opposite, or do not mirror"
+            f"mirrored clips have no label: {', '.join(wrong)}; give every direction its opposite, or do not mirror"
         )
-    return mirrored
+    return [partner for (partner,) in partners]
 
 
 def _spelled(class_name: str) -> str:
