@@ -60,7 +60,7 @@ IMPORTS = {
     "scanning": {"children", "files", "frames", "video"},
     "shards": {"folders", "tables", "video"},
     "stored": {"lists", "tables"},
-    "streaming": {"clips", "data", "frames", "tables", "video"},
+    "streaming": {"clips", "data", "frames", "shards", "stored", "tables", "video"},
     "synthetic": {"files"},
     "tables": set(),
     "torchcodec_reader": {"video"},

@@ -34,6 +34,8 @@ from torch import Tensor
 from .clips import sample_generator
 from .data import UnreadableVideoError
 from .frames import open_video
+from .shards import TarShards
+from .stored import HUB_PREFIX
 from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, PATH_COLUMNS
 from .video import VIDEO_EXTENSIONS, VideoDecodeError
 
@@ -221,6 +223,33 @@ class VideoStream(torch.utils.data.Dataset):
 
 
 # ---- streamed data sets ----
+
+
+def load_source(
+    data: str | os.PathLike,
+    split: str = "train",
+    *,
+    batch_size: int,
+    labels: bool = True,
+    class_names: Sequence[str] | None = None,
+) -> Source:
+    """The source that `data` names: tar shards (`shards.find_shards`), or "hf:owner/name[:configuration]", streamed.
+
+    Args:
+        split: of a data set of the Hub.
+        batch_size, labels, class_names: as in `StreamedRows` and `TarShards`.
+
+    Raises:
+        ValueError: nothing there, and as those two.
+    """
+    if not str(data).startswith(HUB_PREFIX):
+        return TarShards(data, labels=labels, class_names=class_names)
+    name, _, configuration = str(data).removeprefix(HUB_PREFIX).partition(":")
+    try:
+        stream = datasets.load_dataset(name, configuration or None, split=split, streaming=True)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise ValueError(f"{data}, {split}: cannot be streamed: {' '.join(str(error).split())}") from error
+    return StreamedRows(stream, batch_size=batch_size, labels=labels, class_names=class_names)
 
 
 class StreamedRows:
