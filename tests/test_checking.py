@@ -62,11 +62,11 @@ def test_a_split_may_be_none(files):
 
 
 def test_files_that_are_missing_or_empty_are_errors(files):
-    root = files({"a.mp4": "a", "b.mp4": "", "c.mp4": "c"})
+    root = files({"a.mp4": "a", "b.mp4": "", "b2.mp4": "", "c.mp4": "c"})
     videos = load_videos(root)
     (root / "c.mp4").unlink()
     report = check(videos)
-    assert kinds(report) == {("error", "missing"): 1, ("error", "empty"): 1}
+    assert kinds(report) == {("error", "missing"): 1, ("error", "empty"): 2}
     assert finding(report, "missing").examples == [f"train: {root / 'c.mp4'}"]
 
 

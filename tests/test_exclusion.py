@@ -55,11 +55,13 @@ def test_a_video_that_is_left_out_may_be_missing_or_mislabelled(listed):
     assert names(load_videos(source, "train", class_names=["x"], exclude=exclude)) == ["a.mp4"]
 
 
-def test_videos_within_a_table_go_by_their_names():
+def test_videos_within_a_table_go_by_their_names(tmp_path):
     rows = [{"path": name, "bytes": name.encode()} for name in ("a.mp4", "b.mp4")]
     table = datasets.Dataset.from_dict({"video": rows, "label": ["x", "y"]})
     kept = load_videos(table, "train", exclude=["a.mp4"])
     assert kept["video"][:] == [rows[1]] and kept["label"] == [1]
+    (tmp_path / "bad.txt").write_text("b.mp4\n")
+    assert load_videos(table, "train", exclude=tmp_path / "bad.txt")["video"][:] == [rows[0]]
 
 
 def test_a_split_without_any_video_left_is_an_error(data):

@@ -62,7 +62,8 @@ def test_folders_of_frames_lie_in_any_list(listed):
 def test_a_name_without_an_extension_is_an_mp4_where_that_file_is_there(listed):
     source = listed("a 0\nb.1 0\nclip1 0\n", "a.mp4", "b.1", "clip1.mp4", *FRAMES)
     assert names(load_videos(source, "train")) == ["a.mp4", "b.1", "clip1"]
-    assert "no such file: " in complaint(listed("c 0\n")) and "c.mp4" not in complaint(listed("c 0\n"))
+    text = complaint(listed("c 0\nd.1 0\n", "d.1.mp4"))
+    assert "line 1: no such file: " in text and "line 2: no such file: " in text and ".mp4" not in text
 
 
 def test_paths_start_from_root(listed, tmp_path):
@@ -90,7 +91,7 @@ def test_a_folder_may_have_its_list_within(folder):
 
 
 def test_a_column_names_the_split(listed):
-    text = "split,path,label\nval,c.mp4,run\ntrain,a.mp4,run\nTrain,b.mp4,jump\ntest,d.mp4,jump\n"
+    text = "split,path,label\nVAL,c.mp4,run\ntrain,a.mp4,run\nTrain,b.mp4,jump\ntest,d.mp4,jump\n"
     splits = load_videos(listed(text, "a.mp4", "b.mp4", "c.mp4", "d.mp4"))
     assert {split: names(table) for split, table in splits.items()} == {
         "train": ["a.mp4", "b.mp4"],

@@ -64,6 +64,12 @@ def test_videos_within_the_table_stay_there_as_path_and_bytes(two_clips, tmp_pat
     assert found["label"] == [1, 0] and found.features["label"].names == ["jump", "run"]
 
 
+def test_one_video_within_the_table_keeps_all_rows_as_path_and_bytes(two_clips, tmp_path):
+    videos = [{"path": two_clips[0], "bytes": None}, {"path": "b.mp4", "bytes": contents(two_clips)[1]}]
+    found = load_videos(table(videos), "train")
+    assert found[0]["video"] == videos[0] and frames(found[1]["video"], tmp_path) == 7
+
+
 def test_the_column_may_have_any_of_the_usual_names(two_clips):
     found = datasets.Dataset.from_dict({"file_name": two_clips, "category": [1, 0]})
     assert load_videos(found, "train")["video"] == two_clips
@@ -97,6 +103,14 @@ def test_splits_with_the_same_classes_in_another_order_agree(two_clips):
     other = table(two_clips, labels=[0, 1], label_feature=datasets.ClassLabel(names=["jump", "run"]))
     splits = load_videos(datasets.DatasetDict(train=train, val=other))
     assert splits["validation"]["label"] == [1, 0] and class_names(splits["validation"]) == ["run", "jump"]
+
+
+def test_one_split_may_number_its_classes_and_another_name_them(two_clips):
+    named = table(two_clips, labels=[1, 0], label_feature=datasets.ClassLabel(names=["run", "jump"]))
+    splits = load_videos(
+        datasets.DatasetDict(train=table(two_clips, labels=[1, 0]), test=named), class_names=["run", "jump"]
+    )
+    assert splits["train"]["label"] == [1, 0] and splits["test"]["label"] == [1, 0]
 
 
 def test_integers_are_numbers_of_classes_and_texts_are_names(two_clips):
