@@ -55,10 +55,10 @@ def torchcodec(monkeypatch):
     return install
 
 
-@pytest.mark.parametrize("chosen", [None, "auto", "pyav"])
+@pytest.mark.parametrize("chosen", [None, "", "auto", "pyav"])
 def test_pyav_decodes_unless_torchcodec_is_asked_for(chosen, tiny_clip, monkeypatch):
     monkeypatch.delenv("VIDEOMAE_DECODER", raising=False)
-    if chosen:
+    if chosen is not None:
         monkeypatch.setenv("VIDEOMAE_DECODER", chosen)
     assert not is_torchcodec_chosen()
     with open_video(tiny_clip()) as video:
@@ -71,7 +71,8 @@ def test_an_unknown_decoder_is_an_error_with_the_known_ones(tiny_clip, monkeypat
         open_video(tiny_clip())
 
 
-def test_torchcodec_is_not_imported_unless_it_is_asked_for(tiny_clip, run_python):
+def test_torchcodec_is_not_imported_unless_it_is_asked_for(tiny_clip, run_python, monkeypatch):
+    monkeypatch.delenv("VIDEOMAE_DECODER", raising=False)
     code = "import sys, videomae.frames as f; f.open_video(sys.argv[1]); print('torchcodec' in sys.modules)"
     assert run_python(code, tiny_clip()).stdout == "False\n"
 
