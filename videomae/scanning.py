@@ -22,7 +22,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -53,11 +53,6 @@ class ScannedVideo:
     ok: bool = False
     reason: str = ""
 
-    @property
-    def group(self) -> str:
-        """The reason without the numbers in it, and without what is between parentheses."""
-        return re.sub(r"\d+", "N", re.sub(r" \(.*", "", self.reason.splitlines()[0] if self.reason else ""))
-
 
 COLUMNS = tuple(field.name for field in fields(ScannedVideo))
 _PARSERS = {"fps": float, "duration": float, "codec": str, "reason": str, "path": str, "ok": "True".__eq__}
@@ -76,13 +71,13 @@ def scan_video(path: str) -> ScannedVideo:
             header_frames = reader._stream.frames if isinstance(reader, VideoReader) else counted
             info = asdict(reader.info)
     except VideoDecodeError as error:
-        return replace_reason(found, error.reason)
+        return _bad(found, error.reason)
     except MemoryError:
-        return replace_reason(found, "needs more memory than a child process is given")
+        return _bad(found, "needs more memory than a child process is given")
     except Exception as error:  # one file of thousands: whatever it makes a library do, the others are scanned
-        return replace_reason(found, f"{type(error).__name__}: {error}")
+        return _bad(found, f"{type(error).__name__}: {error}")
     if counted != info["num_frames"]:
-        return replace_reason(found, f"damaged: {info['num_frames']} frames are listed, {counted} decode")
+        return _bad(found, f"damaged: {info['num_frames']} frames are listed, {counted} decode")
     kept = {name: info[name] for name in ("fps", "width", "height", "codec", "duration", "rotation")}
     remark = f"the header promises {header_frames} frames" if header_frames not in (0, counted) else ""
     return ScannedVideo(path, counted, header_frames, **kept, bytes=size, modified=modified, ok=True, reason=remark)
@@ -104,8 +99,14 @@ def _decode_all(reader) -> int:
     return count
 
 
-def replace_reason(found: ScannedVideo, reason: str) -> ScannedVideo:
+def _bad(found: ScannedVideo, reason: str) -> ScannedVideo:
     return ScannedVideo(found.path, bytes=found.bytes, modified=found.modified, reason=reason)
+
+
+def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each is there, most frequent first; those that differ in numbers or in parentheses are one."""
+    kinds = (re.sub(r"\d+", "N", reason.split(" (")[0].split("\n")[0]) for reason in reasons)
+    return dict(Counter(kinds).most_common())
 
 
 def stamp(path: str) -> tuple[int | None, int | None]:
@@ -157,21 +158,32 @@ def scan_videos(
     write_scan(output, done.values())  # a folder that can not be written to shows before hours of work, not after
     yield from done.values()
     todo = [path for path in wanted if path not in done]
-    saved, pause = time.monotonic(), SHORTEST_PAUSE
+    save = NowAndThen(lambda: write_scan(output, done.values()))
     try:
         for path, result in map_in_children(scan_video, todo, num_children=num_workers, time_limit=time_limit):
             if isinstance(result, ChildFailure):
                 size, modified = stamp(path)
                 result = ScannedVideo(path, bytes=size, modified=modified, reason=result.reason)
             done[path] = result
-            if time.monotonic() - saved > pause:
-                start = time.monotonic()
-                write_scan(output, done.values())
-                saved = time.monotonic()
-                pause = max(SHORTEST_PAUSE, (saved - start) / SAVING_SHARE)
+            save()
             yield result
     finally:
         write_scan(output, done.values())
+
+
+class NowAndThen:
+    """Calls a function when it was last called some time ago, so that it takes a small share of the time."""
+
+    def __init__(self, function: Callable[[], object]):
+        self._function = function
+        self._last, self._pause = time.monotonic(), SHORTEST_PAUSE
+
+    def __call__(self) -> None:
+        start = time.monotonic()
+        if start - self._last > self._pause:
+            self._function()
+            self._last = time.monotonic()
+            self._pause = max(SHORTEST_PAUSE, (self._last - start) / SAVING_SHARE)
 
 
 def _still_holds(known: ScannedVideo, again: str | None) -> bool:
@@ -256,7 +268,7 @@ def summary(rows: Sequence[ScannedVideo], splits: Mapping[str, Sequence[str]], r
     return {
         "videos": len(rows),
         "ok": len(ok),
-        "bad": dict(Counter(row.group for row in rows if not row.ok).most_common()),
+        "bad": count_reasons(row.reason for row in rows if not row.ok),
         "hours": sum(row.duration or 0 for row in ok) / 3600,
         "bytes": sum(row.bytes or 0 for row in ok),
         "sizes": dict(Counter(f"{row.width}x{row.height}" for row in ok).most_common()),
@@ -289,4 +301,13 @@ def summary_text(totals: dict, *, kinds_shown: int = 5) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["ScannedVideo", "fingerprint", "read_scan", "scan_video", "scan_videos", "summary", "summary_text"]
+__all__ = [
+    "ScannedVideo",
+    "count_reasons",
+    "fingerprint",
+    "read_scan",
+    "scan_video",
+    "scan_videos",
+    "summary",
+    "summary_text",
+]
