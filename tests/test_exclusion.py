@@ -5,6 +5,7 @@ import datasets
 import pytest
 
 from videomae.listing import class_names, load_training_videos, load_videos
+from videomae.scanning import ScannedVideo, write_scan
 
 
 @pytest.fixture
@@ -53,6 +54,18 @@ def test_a_video_that_is_left_out_may_be_missing_or_mislabelled(listed):
     source = listed("a.mp4,x\ngone.mp4,x\nb.mp4,?\n", "a.mp4", "b.mp4")
     exclude = [source.parent / "gone.mp4", source.parent / "b.mp4"]
     assert names(load_videos(source, "train", class_names=["x"], exclude=exclude)) == ["a.mp4"]
+
+
+def test_a_scan_may_have_lines_within_a_cell_and_names_that_are_no_utf_8(data, caplog):
+    (data / "scan.csv").write_bytes(b'path,reason,ok\na/1.mp4,"two\nlines",False\ncaf\xe9.mp4,,False\n')
+    assert names(load_videos(data, "train", exclude=data / "scan.csv")) == ["a/2.mp4", "b/3.mp4", "c/4.mp4"]
+    assert "(2 paths to exclude, 1 of them not there)" in caplog.text
+
+
+def test_what_scan_writes_is_read(data):
+    rows = [ScannedVideo(str(data / "a/1.mp4"), reason="empty"), ScannedVideo(str(data / "b/3.mp4"), ok=True)]
+    write_scan(data / "scan.csv", rows)
+    assert names(load_videos(data, "train", exclude=data / "scan.csv")) == ["a/2.mp4", "b/3.mp4", "c/4.mp4"]
 
 
 def test_videos_within_a_table_go_by_their_names(tmp_path):

@@ -1,6 +1,8 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Folders and lists become tables, or one error that names what is wrong with them."""
 
+import os
+
 import pytest
 
 from videomae.listing import (
@@ -171,6 +173,13 @@ def complaint(source, **kwargs):
     with pytest.raises(ValueError) as error:
         load_videos(source, **kwargs)
     return str(error.value)
+
+
+def test_a_name_that_is_not_utf_8_is_an_error_and_may_be_left_out(folder):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    root = folder("a.mp4", name)
+    assert "caf\\udce9.mp4': the name is not UTF-8; rename the video" in complaint(root)
+    assert len(load_videos(root, "train", exclude=[root / name])) == 1
 
 
 def test_a_class_folder_without_videos_is_named(folder):

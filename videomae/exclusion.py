@@ -3,12 +3,12 @@
 
 import csv
 import functools
+import io
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .lists import read_text
 from .tables import Table, some
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def read_excluded(exclude: Exclude) -> dict[str, str]:
         exclude: paths, or a file: a csv whose header names "path" and, as `videomae scan` writes it, "ok": then the
             videos that are not ok; or one path a line. Paths in a file are relative to its folder.
 
-    Raises ValueError: no such file, not UTF-8, or an "ok" that is neither true nor false.
+    Raises ValueError: no such file, or an "ok" that is neither true nor false.
     """
     if not isinstance(exclude, str | os.PathLike):
         return {real_path(path): os.fspath(path) for path in exclude}
@@ -83,11 +83,13 @@ def read_excluded(exclude: Exclude) -> dict[str, str]:
 
 
 def _read_paths(file: Path) -> list[str]:
-    lines = read_text(file).splitlines()
-    header = [name.strip().lower() for name in next(csv.reader(lines), [])]
+    # As `os` gives names that are no UTF-8: a scan of a folder may have some.
+    text = file.read_text("utf-8-sig", errors="surrogateescape")
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip().lower() for name in next(lines, [])]
     if "path" not in header:
-        return [line.strip() for line in lines if line.strip()]
-    rows = [dict(zip(header, cells, strict=False)) for cells in csv.reader(lines[1:]) if cells]
+        return [line.strip() for line in text.split("\n") if line.strip()]
+    rows = [dict(zip(header, cells, strict=False)) for cells in lines if cells]
     unclear = sorted({row.get("ok", "") for row in rows if row.get("ok", "").lower() not in _OK})
     if "ok" in header and unclear:
         raise ValueError(

@@ -79,6 +79,7 @@ def load_videos(
     as_positions = _are_positions(tables, class_names)
     for table in tables.values():
         _number_classes(table, class_names, as_positions)
+        _check_names(table)
     kept = rows_left(name, tables, exclude, class_names)
     if complaints := [
         complaint
@@ -349,6 +350,13 @@ def _number_classes(table: Table, class_names: Sequence[str], as_positions: bool
 # ---- what comes out ----
 
 
+def _check_names(table: Table) -> None:
+    """`datasets` holds text; a path may be any bytes, of which Python makes lone surrogates."""
+    for row, name in enumerate(table.names):
+        if not name.isascii() and re.search("[\ud800-\udfff]", name):
+            table.complain(f"{ascii(name)}: the name is not UTF-8; rename the video", row)
+
+
 def _to_dataset(table: Table, kept: Collection[int], class_names: Sequence[str]) -> datasets.Dataset:
     feature = table.feature or datasets.ClassLabel(names=list(class_names))
     if table.videos is not None:
@@ -369,6 +377,7 @@ __all__ = [
     "PATH_COLUMNS",
     "class_names",
     "directional_classes",
+    "find_paths",
     "load_training_videos",
     "load_videos",
     "read_class_names",
