@@ -22,7 +22,8 @@ from videomae.frames import open_video
 from videomae.image_processing_videomae import VideoMAEVideoProcessor
 from videomae.masking import tube_mask
 from videomae.shards import TarShards
-from videomae.streaming import StreamedRows, VideoStream, load_source
+from videomae.streamed_rows import StreamedRows
+from videomae.streaming import VideoStream, load_source
 from videomae.training import EpochSampler, VideoMAETrainingArguments
 
 SHARD_SIZES = (5, 2, 9, 4)  # uneven
@@ -143,6 +144,12 @@ def test_an_epoch_of_one_lane_of_rows_has_every_sample_once(write_rows):
     assert sorted(numbers(all_of(stream))) == list(range(SAMPLES))
 
 
+def test_batches_take_turns_through_the_lanes(write_rows):
+    source = StreamedRows(write_rows([4, 4]), batch_size=2, lanes=2, num_samples=8)
+    found = numbers(all_of(VideoStream(source, which, window=2)))  # windows of one sample: none is shuffled
+    assert found in ([0, 1, 4, 5, 2, 3, 6, 7], [4, 5, 0, 1, 6, 7, 2, 3])
+
+
 def test_equal_shards_in_lanes_give_every_sample_once(write_rows):
     source = StreamedRows(write_rows([6, 6, 6, 6]), batch_size=3, lanes=2, num_samples=24)
     assert sorted(numbers(all_of(VideoStream(source, which, window=8)))) == list(range(24))
@@ -178,12 +185,10 @@ def test_shards_are_shuffled_and_samples_only_in_their_window(tar_stream):
     assert len(orders) > 2
 
 
-def test_without_shuffling_every_epoch_is_the_order_of_the_source(tar_stream, write_rows):
-    stream = tar_stream(shuffle=False, window=6)
+def test_without_shuffling_every_epoch_is_the_order_of_the_source(make_stream):
+    stream = make_stream(shuffle=False, window=6)
     stream.set_epoch(5)
     assert numbers(all_of(stream)) == list(range(SAMPLES))
-    source = StreamedRows(write_rows([4, 4]), batch_size=2, lanes=2, num_samples=8)
-    assert numbers(all_of(VideoStream(source, which, shuffle=False))) == [0, 1, 4, 5, 2, 3, 6, 7]
 
 
 def test_a_clip_depends_on_seed_epoch_sample_and_repeat_alone(make_stream):
@@ -388,7 +393,7 @@ def test_an_epoch_has_no_more_samples_than_the_source(tar_stream, samples):
         tar_stream(samples_per_epoch=samples)
 
 
-# ---- streamed data sets ----
+# ---- sources ----
 
 
 def test_a_webdataset_stream_of_datasets_gives_the_samples_of_the_tar_shards(write_shards):
@@ -401,14 +406,6 @@ def test_a_webdataset_stream_of_datasets_gives_the_samples_of_the_tar_shards(wri
     assert [(item["video"], item["label"]) for item in streamed] == [(item["video"], item["label"]) for item in tars]
 
 
-def test_the_length_of_a_stream_is_what_its_card_says(write_rows):
-    rows = write_rows()
-    assert StreamedRows(rows, batch_size=3).num_samples is None
-    rows.info.splits = datasets.SplitDict({"train": datasets.SplitInfo("train", num_examples=17)})
-    assert StreamedRows(rows, batch_size=3).num_samples == 17
-    assert StreamedRows(rows, batch_size=3, num_samples=11).num_samples == 11
-
-
 def test_a_source_is_loaded_by_name(write_shards, write_rows, tmp_path):
     shards = load_source(f"{write_shards()}/{{0..2}}.tar", batch_size=3, class_names=["c", "b", "a"])
     assert isinstance(shards, TarShards) and shards.num_shards == 3 and shards.class_names == ["c", "b", "a"]
@@ -418,66 +415,6 @@ def test_a_source_is_loaded_by_name(write_shards, write_rows, tmp_path):
     assert rows.class_names is None
     with pytest.raises(ValueError, match=f"hf:{tmp_path}, test: cannot be streamed: "):
         load_source(f"hf:{tmp_path}", "test", batch_size=3)
-
-
-@pytest.mark.parametrize(("shards", "lanes"), [(1, 1), (3, 1), (6, 2), (8, 8), (100, 8), (128, 16), (1001, 16)])
-def test_lanes_get_about_equally_many_shards(video, shards, lanes):
-    features = datasets.Features({"video": datasets.Video(decode=False)})
-    rows = datasets.IterableDataset.from_generator(iter, features=features, gen_kwargs={"part": list(range(shards))})
-    assert StreamedRows(rows, batch_size=3).lanes == lanes
-
-
-def rows_of(features, **columns):
-    return datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_iterable_dataset()
-
-
-STRING, NUMBER = datasets.Value("string"), datasets.Value("int64")
-
-
-@pytest.mark.parametrize(
-    ("features", "settings", "message"),
-    [
-        ({"name": STRING}, {}, "the columns name: 0 of them hold videos, wanted one"),
-        ({"video": STRING, "mp4": STRING}, {}, "the columns video, mp4: 2 of them hold videos, wanted one"),
-        ({"video": STRING, "label": NUMBER}, {}, "the column 'label' does not name its classes"),
-        ({"video": STRING, "label": NUMBER, "class": NUMBER}, {}, "label, class are all labels, wanted one"),
-        ({"video": STRING}, {"lanes": 2}, "lanes is 2, wanted 1 to 1, the number of shards"),
-    ],
-)
-def test_streams_that_are_not_clear_raise(features, settings, message):
-    columns = {name: ["1"] if feature == STRING else [1] for name, feature in features.items()}
-    with pytest.raises(ValueError, match=message):
-        StreamedRows(rows_of(features, **columns), batch_size=3, **settings)
-
-
-def test_a_stream_of_unknown_columns_raises():
-    rows = datasets.IterableDataset.from_generator(lambda: iter([{"video": "a.mp4"}]))
-    with pytest.raises(ValueError, match="columns are not known"):
-        StreamedRows(rows, batch_size=3)
-
-
-def test_labels_of_rows_are_numbers_or_names(tiny_clip):
-    path = str(tiny_clip("7.mp4"))
-    rows = rows_of({"video": STRING, "label": STRING}, video=[path] * 2, label=["sit", "run"])
-    source = StreamedRows(rows, batch_size=1, class_names=["run", "sit"], num_samples=2)
-    assert [item["label"] for item in all_of(VideoStream(source, which, shuffle=False))] == [1, 0]
-    source = StreamedRows(rows, batch_size=1, class_names=["run"], num_samples=2)
-    with pytest.raises(ValueError, match="shard 0 of 1, row 0: label 'sit', wanted one of 1 classes"):
-        all_of(VideoStream(source, which, shuffle=False))
-
-
-def test_a_row_without_a_video_is_a_bad_video(tiny_clip):
-    path = str(tiny_clip("7.mp4"))
-    rows = rows_of({"video": STRING}, video=[path, None, path])
-    stream = VideoStream(StreamedRows(rows, batch_size=1, num_samples=3), which, on_bad_video="skip")
-    assert numbers(all_of(stream)) == [7, 7, 7] and stream.bad_videos == ["shard 0 of 1, row 1"]
-
-
-def test_a_lane_without_rows_raises():
-    rows = datasets.IterableDataset.from_generator(lambda: iter(()), features=datasets.Features({"video": STRING}))
-    stream = VideoStream(StreamedRows(rows, batch_size=1, num_samples=3), which)
-    with pytest.raises(ValueError, match="a lane of it is empty"):
-        stream[0]
 
 
 # ---- training ----
