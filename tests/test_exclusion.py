@@ -39,9 +39,12 @@ def test_nothing_is_said_of_classes_that_keep_a_video(data, caplog):
 def test_paths_are_told_wherever_they_start_and_through_linked_folders(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "linked").symlink_to(data)
+    assert len(load_videos("data", "train", exclude=["b/3.mp4"])) == 4  # from here, there is no such file
     for exclude in (["data/b/../b/3.mp4"], ["linked/b/3.mp4"], [data / "b" / "3.mp4"]):
         assert len(load_videos("data", "train", exclude=exclude)) == 3
         assert len(load_videos("linked", "train", exclude=exclude)) == 3
+    monkeypatch.chdir(data)
+    assert len(load_videos(".", "train", exclude=["b/3.mp4"])) == 3
 
 
 def test_both_training_and_validation_videos_leave_them_out(folder):

@@ -101,7 +101,7 @@ def _read_paths(file: Path) -> list[str]:
 def real_path(path: str | os.PathLike) -> str:
     """Absolute, links to folders resolved; a link that is itself the video stays one."""
     folder, name = os.path.split(os.fspath(path))
-    return os.path.join(_real_folder(folder), name)
+    return os.path.join(_real_folder(os.path.abspath(folder)), name)
 
 
 @functools.lru_cache(maxsize=4096)
