@@ -10,6 +10,9 @@ The same network without its pre-training, to see what that is worth:
 On eight GPUs, with a total batch of 8 x 8 = 64 clips:
     accelerate launch --multi_gpu --num_processes 8 scripts/run_finetuning.py --data videos --output_dir runs/finetune
 
+With the augmentation of the paper:
+    videomae finetune … --rand_augment rand-m7-n4-mstd0.5-inc1 --erasing 0.25 --mixup 0.8 --cutmix 1.0 --repeats 2
+
 Validation looks at one view of a video, its middle. Leaves model, processor, metrics.json and trainer_state.json (the
 curves) in the output folder; `videomae evaluate` measures it with the paper's views.
 """
@@ -56,6 +59,7 @@ def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
     model = VideoMAEForVideoClassification.from_pretrained(
         arguments.checkpoint,
         interpolate_positions=arguments.interpolate_positions,
+        adapt_channels=arguments.adapt_channels,
         dtype="float32",
         **arguments.overrides(),
     )
@@ -107,41 +111,48 @@ def main(argv: list[str] | None = None) -> int:
 
     from transformers import set_seed
 
-    from videomae import data, listing
+    from videomae import training_data
     from videomae.clips import TrainingClips, ValidationClips
+    from videomae.data import ClassificationCollator, make_processor
+    from videomae.rand_augment import RandAugment
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
+    if video.validate:
+        report = training_data.check_training_videos(video, labels=True)
+        print(report)
+        return 1 if report.errors else 0
+
+    augment = RandAugment.from_policy(video.rand_augment) if video.rand_augment else None
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    names = listing.read_class_names(video.class_names) if video.class_names else None
-    train_videos, validation_videos = listing.load_training_videos(
-        video.data, video.validation_data, class_names=names
-    )
-    if validation_videos is None and training.eval_strategy != "no":
+    videos = training_data.open_training_videos(video, labels=True, batch_size=training.per_device_train_batch_size)
+    if videos.validation is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy = "no"
 
-    model = build_model(model_arguments, listing.class_names(train_videos))
-    processor = data.make_processor(
-        model.config, model_arguments.checkpoint, frame_stride=video.frame_stride, sampling=video.sampling
+    model = build_model(model_arguments, videos.class_names)
+    processor = make_processor(
+        model.config, model_arguments.checkpoint, **model_arguments.statistics(), **video.processor_settings()
     )
-    train_dataset = data.VideoDataset(
-        train_videos,
-        TrainingClips(processor, listing.class_names(train_videos), flip=video.horizontal_flip, repeats=video.repeats),
-        seed=training.seed,
-        on_bad_video=video.on_bad_video,
-        max_bad_share=video.max_bad_share,
+    clips = TrainingClips(
+        processor,
+        videos.class_names,
+        augment=augment,
+        flip=video.flip,
+        erasing=video.erasing,
+        repeats=video.repeats,
     )
-    validation_dataset = None
-    if validation_videos:
-        validation_dataset = data.VideoDataset(validation_videos, ValidationClips(processor))
+    train = training_data.make_dataset(videos.train, clips, seed=training.seed, training=video)
+    validation = None
+    if videos.validation is not None:
+        validation = training_data.make_dataset(videos.validation, ValidationClips(processor), seed=training.seed)
     trainer = VideoMAETrainer(
         model,
         training,
-        data_collator=data.ClassificationCollator(),
-        train_dataset=train_dataset,
-        eval_dataset=validation_dataset,
+        data_collator=ClassificationCollator(),
+        train_dataset=train,
+        eval_dataset=validation,
         processing_class=processor,
         compute_metrics=accuracy,
     )

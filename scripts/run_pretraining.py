@@ -12,6 +12,9 @@ On eight GPUs, with a total batch of 8 x 32 x 4 = 1024 clips:
         --data videos --output_dir runs/pretrain --per_device_train_batch_size 32 \\
         --gradient_accumulation_steps 4
 
+What is wrong with the videos' list, before it costs a night:
+    videomae pretrain --data videos.csv --output_dir runs/pretrain --validate true
+
 Leaves model, processor, metrics.json and trainer_state.json (the loss curve) in the output folder.
 """
 
@@ -38,6 +41,7 @@ def build_model(arguments: PretrainingModelArguments):
     return VideoMAEForPreTraining.from_pretrained(
         arguments.checkpoint,
         interpolate_positions=arguments.interpolate_positions,
+        adapt_channels=arguments.adapt_channels,
         dtype="float32",
         **arguments.overrides(),
     )
@@ -65,33 +69,35 @@ def main(argv: list[str] | None = None) -> int:
 
     from transformers import set_seed
 
+    from videomae import training_data
     from videomae.clips import PretrainingClips
-    from videomae.data import PretrainingCollator, VideoDataset, make_processor
-    from videomae.listing import load_training_videos
+    from videomae.data import PretrainingCollator, make_processor
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
+
+    if video.validate:
+        report = training_data.check_training_videos(video, labels=False)
+        print(report)
+        return 1 if report.errors else 0
 
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    train_videos, validation_videos = load_training_videos(video.data, video.validation_data, labels=False)
+    videos = training_data.open_training_videos(video, labels=False, batch_size=training.per_device_train_batch_size)
     model = build_model(model_arguments)
-    config = model.config
-    processor = make_processor(config, model_arguments.checkpoint, frame_stride=video.frame_stride)
-
-    clips = PretrainingClips(processor, **build_masks(video, config.grid), repeats=video.repeats)
-    train_dataset = VideoDataset(
-        train_videos,
-        clips,
-        seed=training.seed,
-        on_bad_video=video.on_bad_video,
-        max_bad_share=video.max_bad_share,
+    processor = make_processor(
+        model.config, model_arguments.checkpoint, **model_arguments.statistics(), **video.processor_settings()
     )
+    clips = partial(PretrainingClips, processor, **build_masks(video, model.config.grid))
+    train = training_data.make_dataset(videos.train, clips(repeats=video.repeats), seed=training.seed, training=video)
+    validation = None
+    if videos.validation is not None:
+        validation = training_data.make_dataset(videos.validation, clips(), seed=training.seed)
     trainer = VideoMAETrainer(
         model,
         training,
         data_collator=PretrainingCollator(),
-        train_dataset=train_dataset,
-        eval_dataset=VideoDataset(validation_videos, clips, seed=training.seed) if validation_videos else None,
+        train_dataset=train,
+        eval_dataset=validation,
         processing_class=processor,
     )
     train_and_save(trainer)

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from videomae import VideoMAEVideoProcessor
 from videomae.arguments import (
     PRESETS,
     FinetuningModelArguments,
@@ -64,15 +65,35 @@ def test_a_default_for_an_unknown_flag_is_an_error():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["--horizontal_flip", "false"], (False, False)),
-        (["--horizontal_flip", "true", "--from_scratch", "true"], (True, True)),
-        (["--from_scratch"], (None, True)),
-        (["--from_scratch", "false"], (None, False)),
+        (["--validate", "false"], (False, False)),
+        (["--validate", "true", "--from_scratch", "true"], (True, True)),
+        (["--from_scratch"], (False, True)),
     ],
 )
 def test_booleans_can_be_switched_both_ways(argv, expected):
     video, model, *_ = known(*argv, types=FINETUNING)
-    assert (video.horizontal_flip, model.from_scratch) == expected
+    assert (video.validate, model.from_scratch) == expected
+
+
+def test_clips_are_mirrored_or_not_or_with_their_labels_or_as_the_classes_say():
+    for argv, flip in (([], None), (["true"], True), (["false"], False), (["swap"], "swap")):
+        argv = ["--horizontal_flip", *argv] if argv else []
+        assert known(*argv, types=FINETUNING)[0].flip == flip
+
+
+def test_processor_settings_are_fields_of_the_processor():
+    processor = VideoMAEVideoProcessor()
+    argv = ["--short_video", "loop", "--framing", "whole", "--training_spacing", "exact", "--sampling", "uniform"]
+    given = known(*argv, "--frame_stride", "2", types=FINETUNING)[0].processor_settings()
+    assert given == {
+        "frame_stride": 2,
+        "short_video": "loop",
+        "framing": "whole",
+        "training_spacing": "exact",
+        "sampling": "uniform",
+    }
+    assert all(hasattr(processor, name) for name in given)
+    assert set(known()[0].processor_settings().values()) == {None}
 
 
 def test_bf16_has_three_states():
@@ -91,7 +112,11 @@ def test_overrides_are_the_given_fields_of_the_configuration(tiny_config):
     finetuning = known("--from_scratch", "--drop_path_rate", "0", types=FINETUNING)[1]
     assert finetuning.overrides() == {"drop_path_rate": 0.0}
     possible = {field.name for group in (*PRETRAINING[1:2], *FINETUNING[1:2]) for field in dataclasses.fields(group)}
-    strange = possible - {"model", "decoder", "from_scratch", "interpolate_positions"} - set(vars(tiny_config()))
+    strange = (
+        possible
+        - {"model", "decoder", "from_scratch", "interpolate_positions", "adapt_channels"}
+        - set(vars(tiny_config()))
+    )
     assert not strange
 
 

@@ -93,6 +93,7 @@ NOT_FOR_USERS = {
     "files",
     "folders",
     "lists",
+    "relisting",
     "report",
     "stored",
     "tables",

@@ -3,6 +3,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -273,3 +274,65 @@ def test_a_checkpoint_of_another_model_is_one_error(videos, tmp_path, capsys):
     argv = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), *SHORT, "--model", str(other)]
     assert cli.run(run_pretraining.main, argv) == 2
     assert "'vit' model, wanted 'videomae'" in capsys.readouterr().err
+
+
+# ---- the data path ----
+
+
+def test_validation_of_the_list_comes_before_any_training(videos, tmp_path, capsys):
+    base = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), "--validate", "true"]
+    for number, video in enumerate(sorted(videos.rglob("*.mp4"))):
+        video.write_bytes(video.read_bytes() + bytes([number]))  # no two are alike
+    assert run_finetuning.main(base) == 0
+    assert "train: 6 videos of 3 classes" in capsys.readouterr().out
+    (videos / "val" / "run" / "0.mp4").write_bytes((videos / "train" / "run" / "0.mp4").read_bytes())
+    assert run_finetuning.main(base) == 1 and run_pretraining.main(base) == 1
+    assert "error: " in capsys.readouterr().out and not (tmp_path / "run").exists()
+
+
+def test_the_paper_s_augmentation_trains(finetune, videos):
+    recipe = "--rand_augment rand-m7-n4-mstd0.5-inc1 --erasing 0.25 --mixup 0.8 --cutmix 1.0 --repeats 2".split()
+    assert metrics_of(finetune("--model", "small", *TINY, *recipe))["train_loss"] > 0
+
+
+def test_a_wrong_policy_is_told_before_anything_is_loaded(videos, tmp_path, capsys):
+    argv = ["--data", str(videos), "--output_dir", str(tmp_path / "run"), "--rand_augment", "rand-m7"]
+    assert cli.run(run_finetuning.main, argv) == 2
+    assert "RandAugment policy 'rand-m7': wanted rand-m<magnitude>" in capsys.readouterr().err
+
+
+def test_the_checkpoint_keeps_how_its_clips_were_sampled(finetune):
+    flags = "--framing whole --short_video loop --training_spacing exact --frame_stride 3".split()
+    first = finetune("--model", "small", *TINY, *flags)
+    second = finetune("--model", str(first), *STILL, name="again")
+    for folder in (first, second):
+        processor = VideoMAEVideoProcessor.from_pretrained(folder)
+        assert (processor.framing, processor.short_video, processor.training_spacing) == ("whole", "loop", "exact")
+
+
+def test_repeats_are_more_clips_of_as_many_videos(pretrain, monkeypatch):
+    batches = []
+    forward = VideoMAEForPreTraining.forward
+    monkeypatch.setattr(
+        VideoMAEForPreTraining,
+        "forward",
+        lambda self, **inputs: batches.append(inputs["pixel_values"].shape) or forward(self, **inputs),
+    )
+    folder = pretrain("--repeats", "3")
+    # two epochs of three steps of two videos, and three videos to validate on
+    assert batches == [(6, 4, 3, 24, 32)] * 6 + [(3, 4, 3, 24, 32)]
+    assert json.loads((folder / "trainer_state.json").read_text())["global_step"] == 6
+
+
+def test_thirteen_channels_from_arrays_train_from_a_checkpoint_of_three(pretrain, tmp_path):
+    rgb = pretrain()
+    random = np.random.default_rng(0)
+    for number in range(4):
+        (tmp_path / "arrays").mkdir(exist_ok=True)
+        np.save(tmp_path / "arrays" / f"{number}.npy", random.integers(0, 4000, (14, 13, 40, 48)).astype(np.uint16))
+    channels = "--num_channels 13 --adapt_channels average".split()
+    statistics = ["--image_mean", *["2000"] * 13, "--image_std", *["1150"] * 13]
+    folder = pretrain(model=("--model", str(rgb), *channels, *statistics), name="many", data=tmp_path / "arrays")
+    config = VideoMAEForPreTraining.from_pretrained(folder).config
+    assert (config.num_channels, list(config.image_mean)) == (13, [2000.0] * 13)
+    assert list(VideoMAEVideoProcessor.from_pretrained(folder).image_std) == [1150.0] * 13

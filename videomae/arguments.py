@@ -38,13 +38,31 @@ class VideoArguments:
     """Where the videos are, and what happens to files that do not decode."""
 
     _argument_group_name = "videos"
+    PROCESSOR_SETTINGS = ("frame_stride", "short_video", "framing")
 
     data: str = flag(
-        "Folder of videos (class/video.mp4 gives labels; train/, val/, test/ if present) or csv/txt list."
+        "Folder of videos (class/video.mp4 gives labels; train/, val/, test/ if present), list (csv, txt, jsonl), "
+        "parquet, tar shards ('shards/*.tar'), or data set of the Hub (hf:owner/name)."
     )
-    validation_data: str | None = flag("Folder or list to validate on; default: the val/ split of --data.", None)
+    validation_data: str | None = flag("The same to validate on; default: the val/ split of --data.", None)
+    data_root: str | None = flag("Folder that the paths of a list are relative to; default: the list's own.", None)
+    exclude: str | None = flag("Videos to leave out: what `videomae scan` wrote, or a list of paths.", None)
+    validate: bool = flag("Only look for what is wrong with the videos' list: no training, exit code 1 if so.", False)
+    streaming: bool = flag("Read a data set of the Hub while it is downloaded, in the order of its shards.", False)
+    samples_per_epoch: int | None = flag("Videos of an epoch of a stream; default: as many as it has.", None)
+    shuffle_window: int | None = flag("Videos of a stream that are shuffled with each other; default: its own.", None)
     frame_stride: int | None = flag(
         "Frames from one frame of a clip to the next; default: the checkpoint's, or 4.", None
+    )
+    short_video: Literal["repeat", "loop", "error"] | None = flag(
+        "What fills a clip that spans more frames than its video has: the last one again (official), the video again, "
+        "or nothing; default: the checkpoint's, or repeat.",
+        None,
+    )
+    framing: Literal["crop", "whole"] | None = flag(
+        "What is seen of a frame: a crop (official), or nearly all of it, for small sets, where a crop cuts people "
+        "off; default: the checkpoint's, or crop.",
+        None,
     )
     repeats: int = flag(
         "Clips of each decoded video in a batch, each with its own crop and mask; the batch size counts videos.", 1
@@ -67,6 +85,10 @@ class VideoArguments:
         if not 0 <= self.max_bad_share <= 1:
             wrong.append(f"--max_bad_share is {self.max_bad_share}, wanted 0 to 1")
         return wrong
+
+    def processor_settings(self) -> dict[str, Any]:
+        """Fields of the video processor, None where they are not given."""
+        return {name: getattr(self, name) for name in self.PROCESSOR_SETTINGS}
 
 
 @dataclass
@@ -93,6 +115,8 @@ class PretrainingVideoArguments(VideoArguments):
 class FinetuningVideoArguments(VideoArguments):
     """How labelled videos are sampled and varied."""
 
+    PROCESSOR_SETTINGS = (*VideoArguments.PROCESSOR_SETTINGS, "sampling", "training_spacing")
+
     class_names: str | None = flag(
         "Text file with one class a line, in the order of integer labels; default: the sorted labels.", None
     )
@@ -100,9 +124,29 @@ class FinetuningVideoArguments(VideoArguments):
         "Frames close together (Kinetics) or spread over the video (Something-Something); default: the checkpoint's.",
         None,
     )
-    horizontal_flip: bool | None = flag(
-        "Mirror half of the clips; default: unless a class name says left, right or clockwise.", None
+    training_spacing: Literal["linspace", "exact"] | None = flag(
+        "Dense frames in training: spread over num_frames x frame_stride frames with both ends (official), or exactly "
+        "frame_stride apart; default: the checkpoint's, or linspace.",
+        None,
     )
+    rand_augment: str | None = flag("RandAugment policy (paper: rand-m7-n4-mstd0.5-inc1); default: none.", None)
+    horizontal_flip: Literal["true", "false", "swap"] | None = flag(
+        "Mirror half of the clips; swap: and with them the labels left and right; default: unless a class name says "
+        "left, right or clockwise.",
+        None,
+    )
+    erasing: float = flag("Share of the clips in which a random box is filled with noise (paper: 0.25).", 0.0)
+
+    def complaints(self) -> list[str]:
+        wrong = super().complaints()
+        if not 0 <= self.erasing <= 1:
+            wrong.append(f"--erasing is {self.erasing}, wanted 0 to 1")
+        return wrong
+
+    @property
+    def flip(self) -> bool | str | None:
+        """As `clips.TrainingClips` takes it."""
+        return {"true": True, "false": False}.get(self.horizontal_flip, self.horizontal_flip)
 
 
 # ---- model ----
@@ -113,6 +157,7 @@ NOT_IN_CONFIG = (
     "decoder",
     "from_scratch",
     "interpolate_positions",
+    "adapt_channels",
 )  # they say where the configuration is from
 
 
@@ -127,6 +172,14 @@ class ModelArguments:
     )
     image_size: list[int] | None = flag("Frame size in pixels: one number, or height and width.", None)
     num_frames: int | None = flag("Frames of a clip.", None)
+    num_channels: int | None = flag("Channels of a frame.", None)
+    image_mean: list[float] | None = flag(
+        "Mean of each channel, of values in 0 .. 1, or in their own units where frames are not 8 bits.", None
+    )
+    image_std: list[float] | None = flag("Standard deviation of each channel, likewise.", None)
+    adapt_channels: Literal["average", "repeat"] | None = flag(
+        "How weights of a checkpoint for other channels (RGB) become those of --num_channels.", None
+    )
     patch_size: int | None = flag("Side of a patch in pixels.", None)
     tubelet_size: int | None = flag("Frames of a patch.", None)
     hidden_size: int | None = flag("Width of the encoder.", None)
@@ -152,14 +205,17 @@ class ModelArguments:
             given["image_size"] = self.image_size[0]
         return given
 
+    def statistics(self) -> dict[str, Any]:
+        """The statistics that were given, None where they were not: fields of the video processor, too."""
+        return {"image_mean": self.image_mean, "image_std": self.image_std}
+
     def complaints(self) -> list[str]:
         wrong = []
         if self.image_size is not None and len(self.image_size) > 2:
             wrong.append(f"--image_size has {len(self.image_size)} numbers, wanted one, or height and width")
-        if self.interpolate_positions is not None and self.checkpoint is None:
-            wrong.append(
-                f"--interpolate_positions is for a checkpoint's positions, --model is the preset {self.model}"
-            )
+        for name in ("interpolate_positions", "adapt_channels"):
+            if getattr(self, name) is not None and self.checkpoint is None:
+                wrong.append(f"--{name} is for a checkpoint's weights, --model is the preset {self.model}")
         return wrong
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import datasets
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,22 +33,26 @@ logger = logging.getLogger(__name__)
 def make_processor(
     config: VideoMAEConfig,
     checkpoint: str | os.PathLike | None = None,
-    *,
-    frame_stride: int | None = None,
-    sampling: str | None = None,
+    **settings,
 ) -> VideoMAEVideoProcessor:
     """The processor that gives a model of `config` its clips, with the configuration's frame count and size.
 
     Everything else is the checkpoint's processor's (`VideoMAEVideoProcessor.adapted_to`), or without a checkpoint the
-    paper's; `frame_stride` and `sampling` replace both. `config` takes over the checkpoint's statistics: its weights
-    were trained with them, also where an old config.json says nothing about them.
+    paper's. `settings` are fields of the processor and replace both, unless they are None.
+
+    `config` takes over the processor's statistics: a checkpoint's weights were trained with its own, also where an old
+    config.json says nothing about them. Those of another number of channels do not fit: then `config` has its own.
     """
-    settings = {name: value for name, value in (("frame_stride", frame_stride), ("sampling", sampling)) if value}
+    settings = {name: value for name, value in settings.items() if value is not None}
     if checkpoint is None:
-        return VideoMAEVideoProcessor.for_model(config, **settings)
-    stored = VideoMAEVideoProcessor.from_pretrained(checkpoint)
-    config.image_mean, config.image_std = stored.image_mean, stored.image_std
-    return stored.adapted_to(config, **settings)
+        processor = VideoMAEVideoProcessor.for_model(config, **settings)
+    else:
+        stored = VideoMAEVideoProcessor.from_pretrained(checkpoint)
+        if np.size(stored.image_mean) not in (1, config.num_channels):
+            settings = {"image_mean": config.image_mean, "image_std": config.image_std} | settings
+        processor = stored.adapted_to(config, **settings)
+    config.image_mean, config.image_std = processor.image_mean, processor.image_std
+    return processor
 
 
 # ---- one video a row ----
