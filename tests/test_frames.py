@@ -292,7 +292,7 @@ def test_a_damaged_picture_is_named(suffix, damage, write_folder):
     path = folder / f"2.{suffix}"
     data = path.read_bytes()
     gif = io.BytesIO()
-    Image.fromarray(noise(40, 50)).save(gif, "GIF")
+    Image.fromarray(noise(40, 50, 3)).save(gif, "GIF")
     path.write_bytes(
         {
             "cut": data[: len(data) // 2],
@@ -409,6 +409,8 @@ def test_python_objects_are_never_unpickled(tmp_path):
 
 def test_a_file_on_disk_is_mapped_and_only_wanted_frames_are_read(tmp_path, monkeypatch):
     clip = noise(6, 10, 12, 3)
+    np.save(tmp_path / "columns_first.npy", np.asfortranarray(clip))
+    assert_reads(tmp_path / "columns_first.npy", clip)
     np.save(tmp_path / "clip.npy", clip)
     assert_reads(tmp_path / "clip.npy", clip)
     monkeypatch.setattr(frames_module, "MOST_UNPACKED_BYTES", 0)
