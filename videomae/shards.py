@@ -316,12 +316,14 @@ def _find_class_names(labels: set[str], as_positions: bool) -> Iterable[str]:
 
 class _TarLane:
     def __init__(self, shards: TarShards, samples: np.ndarray, window: int):
-        self._shards, self._samples, self._window = shards, samples, window
+        self._shards, self._samples, self._size = shards, samples, window
+        self._first, self._window = -1, []  # the one that was asked for last
 
     def window_at(self, position: int) -> tuple[int, list]:
-        """As `streaming.Lane` says; the lane begins again where it ends."""
+        """As `streaming.Lane` says."""
         turn, position = divmod(position, len(self._samples))
-        first = position - position % self._window
-        samples = self._samples[first : first + self._window].tolist()
-        load = self._shards.row
-        return turn * len(self._samples) + first, [(sample, partial(load, sample)) for sample in samples]
+        first = position - position % self._size
+        if first != self._first:
+            numbers = self._samples[first : first + self._size].tolist()
+            self._first, self._window = first, [(number, partial(self._shards.row, number)) for number in numbers]
+        return turn * len(self._samples) + first, self._window

@@ -176,9 +176,9 @@ class VideoStream(torch.utils.data.Dataset):
     def __getitem__(self, position: int) -> dict[str, Tensor]:
         if not 0 <= position < len(self):
             raise IndexError(f"position {position} of an epoch of {len(self)} samples")
-        samples = self._samples_from(position)
-        draw = partial(sample_generator, self.seed, self.epoch, samples[0][0])
-        for number, load in samples:
+        draw = None
+        for number, load in self._samples_from(position):
+            draw = draw or partial(sample_generator, self.seed, self.epoch, number)  # a stand-in is drawn alike
             if number in self._bad:
                 continue
             try:
@@ -187,18 +187,18 @@ class VideoStream(torch.utils.data.Dataset):
                     return self.clips(video, row, draw)
             except VideoDecodeError as error:
                 self._note_bad(number, error)
-        raise UnreadableVideoError(f"none of the {len(samples)} videos of a window decodes")
+        raise UnreadableVideoError("none of the videos of a window decodes")
 
-    def _samples_from(self, position: int) -> list[tuple[int, Load]]:
+    def _samples_from(self, position: int) -> Iterator[tuple[int, Load]]:
         """The sample of this position, and those that may stand in for it: the others of its window."""
         batch, i = divmod(position, self.source.batch_size)
         turn, lane = divmod(batch, self.lanes)
         position = turn * self.source.batch_size + i
         first, window = self._lane(lane).window_at(position)
-        order = range(len(window))
+        order = np.arange(len(window))
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch, lane, first)).permutation(len(window)).tolist()
-        return [window[order[(position - first + k) % len(window)]] for k in range(len(window))]
+            order = np.random.default_rng((self.seed, self.epoch, lane, first)).permutation(order)
+        return (window[i] for i in np.roll(order, first - position))
 
     def _lane(self, lane: int) -> Lane:
         if self._lanes_of != (os.getpid(), self.epoch):  # a forked worker does not share its parent's open files
