@@ -196,6 +196,14 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
     assert "without pictures (.bmp" in refusal(tmp_path)
 
 
+def test_a_folder_that_can_not_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "listdir", refuse)  # root may list every folder
+    assert refusal(tmp_path) == f"{tmp_path}: the folder can not be listed (Permission denied)"
+
+
 def test_links_are_followed_and_one_to_nothing_is_named(write_folder, tmp_path):
     clip = noise(4, 10, 12, 3)
     folder = write_folder(clip)

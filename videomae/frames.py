@@ -210,11 +210,11 @@ class FrameFolder(StoredFrames):
 
 def _ordered_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder by the numbers in their names, which must be all that they differ in."""
-    names = [
-        entry.name
-        for entry in os.scandir(folder)
-        if entry.name.lower().endswith(PICTURE_EXTENSIONS) and not entry.name.startswith(".")
-    ]
+    try:
+        files = os.listdir(folder)
+    except OSError as error:
+        raise VideoDecodeError(str(folder), f"the folder can not be listed ({error.strerror})") from error
+    names = [name for name in files if name.lower().endswith(PICTURE_EXTENSIONS) and not name.startswith(".")]
     if not names:
         raise VideoDecodeError(str(folder), f"a folder without pictures ({' '.join(PICTURE_EXTENSIONS)})")
     names.sort(key=lambda name: (_numbers(name), name))
