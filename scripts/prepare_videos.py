@@ -5,10 +5,10 @@
     videomae prepare videos small --num_workers 8      # in eight processes
     videomae prepare videos small --short_side 320 --crf 17
 
-Frame i of a copy is frame i of its original, at the same time, with the same colours, upright. Folders (classes, train,
-val, test) and lists stay as they are, with the new paths in the lists; audio is gone. Videos are never enlarged, and
-frame rates stay. Every copy is decoded again: the number of frames must agree, and frames of it may not differ from the
-original by more than --min_psnr allows.
+Frame i of a copy is frame i of its original, at the same time, with the same colours, upright. Folders (classes,
+train, val, test) and lists stay as they are, with the new paths in the lists; audio is gone. Videos are never made
+larger, and frame rates stay. Every copy is decoded again: the number of frames must agree, and frames of it may not
+differ from the original by more than --min_psnr allows.
 
 A video that can not be copied, or takes longer than --time_limit, is named in DST/bad.csv with the reason, left out of
 the lists, and stops nothing. A call that was interrupted goes on where it was; originals that have changed since are

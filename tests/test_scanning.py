@@ -7,7 +7,10 @@ import os
 import random
 import resource
 import shutil
+import signal
 import struct
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -248,6 +251,27 @@ def test_an_interrupted_scan_keeps_what_it_found(videos):
     first = next(running)
     running.close()
     assert [row.path for row in read_scan(videos / "scan.csv")] == [first.path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups")
+def test_ctrl_c_keeps_what_was_found_and_leaves_no_process(clips, videos, tmp_path):
+    for number in range(300):
+        (videos / f"{number:03d}.mp4").symlink_to(clips / "fullhd_1920x1080.mp4")
+    command = [sys.executable, "-m", "videomae.cli", "scan", str(videos), "--num_workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        seen = b""
+        while b"2/303" not in seen and b"3/303" not in seen:
+            seen += os.read(process.stderr.fileno(), 1000)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130 and errors.rstrip().endswith(b"interrupted") and b"Traceback" not in errors
+    assert 2 <= len(read_scan(videos / "scan.csv")) < 300
+    with pytest.raises(ProcessLookupError):  # communicate() waited for all that hold stderr; none is left in the group
+        os.killpg(process.pid, 0)
 
 
 def test_a_video_that_no_longer_belongs_to_the_source_leaves_the_csv(videos):

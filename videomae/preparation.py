@@ -38,6 +38,7 @@ TEXT_EXTENSIONS = (*LIST_EXTENSIONS, ".json", ".md", ".yaml", ".yml")
 LARGEST_TEXT = 2**20  # bytes; lists may have any size
 NOTES = ".prepare"
 OUTSIDE = "outside"
+BAD = "bad.csv"
 CLIP = {"num_frames": 16, "frame_stride": 4}  # what the speed of reading is measured with
 
 
@@ -105,7 +106,7 @@ class Preparation:
         self._names = {path: copy_name(path, str(self._root)) for path in paths}
         self._check_destination()
         self._check_names()
-        known = self._read_notes(again)
+        known, self.strays = self._read_notes(again)
         self.results = {path: known[path] for path in paths if self._still_holds(path, known.get(path), again)}
         self.todo = [path for path in paths if path not in self.results]
 
@@ -121,7 +122,8 @@ class Preparation:
         inside = os.path.join(destination, "")
         if own := [path for path in self._names if os.path.realpath(path).startswith(inside)]:
             raise ValueError(f"{self.destination}: holds originals, as {own[0]}; choose a folder without any")
-        if self.destination.is_dir() and any(self.destination.iterdir()) and not self._settings.exists():
+        entries = {entry.name for entry in self.destination.iterdir()} if self.destination.is_dir() else set()
+        if entries - {NOTES} and not self._settings.exists():
             raise ValueError(f"{self.destination}: holds something else; choose a new folder, or an empty one")
 
     def _check_names(self) -> None:
@@ -141,10 +143,10 @@ class Preparation:
     def _notes(self) -> Path:
         return self.destination / NOTES / "videos.csv"
 
-    def _read_notes(self, again: str | None) -> dict[str, PreparedVideo]:
-        """{path of the original: result} of earlier calls."""
+    def _read_notes(self, again: str | None) -> tuple[dict[str, PreparedVideo], list[PreparedVideo]]:
+        """{path of the original: result} of earlier calls; and the copies of which the source no longer has one."""
         if not self._settings.exists():
-            return {}
+            return {}, []
         noted, wanted = json.loads(self._settings.read_text(encoding="utf-8")), asdict(self.encoding)
         if noted != wanted and again != "all":
             differ = ", ".join(
@@ -156,10 +158,9 @@ class Preparation:
                 f"{self.destination}: holds copies with {differ}: choose another folder, or make all of them again "
                 "(--again all)"
             )
-        if not self._notes.exists():
-            return {}
-        by_name = {row.path: row for row in _read_rows(self._notes)}
-        return {path: by_name[name] for path, name in self._names.items() if name in by_name}
+        by_name = {row.path: row for row in _read_rows(self._notes)} if self._notes.exists() else {}
+        known = {path: by_name.pop(name) for path, name in self._names.items() if name in by_name}
+        return known, [row for row in by_name.values() if (self.destination / row.path).exists()]
 
     def _still_holds(self, path: str, known: PreparedVideo | None, again: str | None) -> bool:
         if known is None or again == "all" or (again == "bad" and known.reason):
@@ -187,33 +188,40 @@ class Preparation:
         """
         with self._claimed() as temporaries:
             save = NowAndThen(self._save)
-            tasks = (
-                Task(path, str(temporaries / f"{number}.mp4"), self.encoding) for number, path in enumerate(self.todo)
-            )
+            stamps = {}  # of before the work: what changes meanwhile is to be copied again
+
+            def tasks() -> Iterator[Task]:
+                for number, path in enumerate(self.todo):
+                    stamps[path] = stamp(path)
+                    yield Task(path, str(temporaries / f"{number}.mp4"), self.encoding)
+
+            work = map_in_children(transcode, tasks(), num_children=num_workers, time_limit=time_limit)
             try:
-                for task, result in map_in_children(transcode, tasks, num_children=num_workers, time_limit=time_limit):
-                    self.results[task.source] = self._settle(task, result)
+                for task, result in work:
+                    self.results[task.source] = self._settle(task, result, *stamps.pop(task.source))
                     save()
                     yield self.results[task.source]
             finally:
+                work.close()
                 self._save()
 
-    def _settle(self, task: Task, result) -> PreparedVideo:
+    def _settle(self, task: Task, result, size: int | None, modified: int | None) -> PreparedVideo:
         """Move a good copy to its place."""
         name = self._names[task.source]
         place = self.destination / name
-        size, modified = stamp(task.source)
         found = PreparedVideo(name, task.source, size, modified)
         if isinstance(result, Copy):
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(task.temporary, place)
+            os.replace(task.destination, place)
             return replace(found, **asdict(result))
         place.unlink(missing_ok=True)  # of what the original was in an earlier call
-        Path(task.temporary).unlink(missing_ok=True)
+        Path(task.destination).unlink(missing_ok=True)
         return replace(found, reason=_explain(task.source, result.reason))
 
     def _save(self) -> None:
-        _write_rows(self._notes, self.results.values(), [field.name for field in fields(PreparedVideo)])
+        _write_rows(
+            self._notes, [*self.results.values(), *self.strays], [field.name for field in fields(PreparedVideo)]
+        )
 
     @contextmanager
     def _claimed(self) -> Iterator[Path]:
@@ -265,11 +273,11 @@ class Preparation:
                 for name in sorted(names)
                 if not name.startswith(".") and os.path.splitext(name)[1].lower() in TEXT_EXTENSIONS
             ]
-        return [file for file in found if not _is_scan(file)]
+        return [file for file in found if file != self.source / BAD and not _is_scan(file)]
 
     def _write_bad(self) -> None:
         bad = [{"path": row.source, "reason": row.reason} for row in self.results.values() if row.reason]
-        file = self.destination / "bad.csv"
+        file = self.destination / BAD
         if bad:
             _write_rows(file, bad, ["path", "reason"])
         else:
@@ -278,8 +286,9 @@ class Preparation:
     def summary(self) -> dict:
         """Totals, ready for JSON.
 
-        `videos`, `copies`, `bad` ({reason: count}), `bytes_before` and `bytes_after` of those with a copy, and the
-        `worst_psnr` (dB) of the frames compared.
+        `videos`, `copies`, `bad` ({reason: count}), `bytes_before` and `bytes_after` of those with a copy, `strays`
+        (copies of earlier calls that the source no longer has an original of; they stay) and the `worst_psnr` (dB) of
+        the frames compared.
         """
         copies = [row for row in self.results.values() if not row.reason]
         return {
@@ -288,6 +297,7 @@ class Preparation:
             "bad": count_reasons(row.reason for row in self.results.values() if row.reason),
             "bytes_before": sum(row.source_bytes for row in copies),
             "bytes_after": sum(row.bytes for row in copies),
+            "strays": len(self.strays),
             "worst_psnr": min((row.psnr for row in copies), default=None),
         }
 
@@ -318,15 +328,17 @@ def totals_text(totals: dict, destination: Path) -> str:
         lines += [
             f"space: {before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after ({after / before:.2f} x); "
             f"worst frame compared {totals['worst_psnr']:.1f} dB",
-            f"reading {CLIP['num_frames']} frames at stride {CLIP['frame_stride']}: "
-            f"{totals['ms_before']:.1f} ms before, {totals['ms_after']:.1f} ms after ({totals['ms_before'] / totals['ms_after']:.1f} x faster)",
+            f"reading {CLIP['num_frames']} frames at stride {CLIP['frame_stride']}: {totals['ms_before']:.1f} ms "
+            f"before, {totals['ms_after']:.1f} ms after ({totals['ms_before'] / totals['ms_after']:.1f} x faster)",
         ]
     for name, counts in totals["lists"].items():
         left_out = f", {counts['left_out']:,} left out" if counts["left_out"] else ""
         lines.append(f"list {name}: {counts['videos']:,} videos{left_out}")
     lines += [f"bad: {count:,} {reason}" for reason, count in totals["bad"].items()]
+    if totals["strays"]:
+        lines.append(f"{totals['strays']:,} copies of earlier calls have no original any more, and are still there")
     if lacking:
-        lines.append(f"{lacking:,} videos have no copy: {destination / 'bad.csv'} says why")
+        lines.append(f"{lacking:,} videos have no copy: {destination / BAD} says why")
     return "\n".join(lines)
 
 

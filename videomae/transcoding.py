@@ -26,6 +26,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -37,9 +38,10 @@ from .video import VideoDecodeError, VideoReader
 X264 = {"preset": "veryfast", "tune": "fastdecode", "g": "1", "bf": "0"}
 BT601 = {"colorspace": Colorspace.ITU601, "color_range": ColorRange.MPEG}
 FRAMES_COMPARED = 8  # of each video, evenly spread
-NO_PLACE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT}
+NO_PLACE = frozenset(  # what the system says of a destination
+    getattr(errno, name, None) for name in "EACCES EDQUOT EFBIG EIO ENOENT ENOSPC EPERM EROFS".split()
 )
+EQUAL = 100.0  # dB: given as the PSNR of equal pictures, which is infinite
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,14 @@ def copy_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     return tuple(max(2, min(round(side * scale / 2) * 2, side // 2 * 2)) for side in (height, width))
 
 
-def transcode(source: str, destination: str, encoding: Encoding) -> Copy | Refusal:
-    """Write the copy of a video to `destination` and decode it again.
+class Task(NamedTuple):
+    source: str
+    destination: str
+    encoding: Encoding
+
+
+def transcode(task: Task) -> Copy | Refusal:
+    """Write the copy of a video and decode it again.
 
     A source that can not be read, and a copy that differs in its number of frames or by too much in one of them, give
     a `Refusal`; what is then at `destination` is of no use.
@@ -93,6 +101,7 @@ def transcode(source: str, destination: str, encoding: Encoding) -> Copy | Refus
     Raises:
         OSError: `destination` can not be written: no space, no permission …
     """
+    source, destination, encoding = task
     try:
         with VideoReader(source) as reader:
             compared = _encode(reader, destination, encoding)
@@ -183,7 +192,7 @@ def _to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
 
 def _verify(path: str, num_frames: int, compared: dict[int, np.ndarray], min_psnr: float) -> Copy | Refusal:
     """Decode the copy front to back and compare frames with what went into the encoder."""
-    worst, counted = np.inf, 0
+    worst, counted = EQUAL, 0
     with VideoReader(path) as reader:
         for number, (_, image) in enumerate(_frames(reader)):
             counted += 1
@@ -196,13 +205,13 @@ def _verify(path: str, num_frames: int, compared: dict[int, np.ndarray], min_psn
         return Refusal(
             f"a frame of the copy has {worst:.1f} dB, wanted min_psnr = {min_psnr:g}: choose a lower crf or min_psnr"
         )
-    return Copy(counted, info.width, info.height, os.path.getsize(path), float(worst))
+    return Copy(counted, info.width, info.height, os.path.getsize(path), worst)
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal to noise ratio of 8-bit pixels, in dB; infinite where they are equal."""
+    """Peak signal to noise ratio of 8-bit pixels, in dB; `EQUAL` where there is no noise."""
     error = np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+    return float(10 * np.log10(255**2 / error)) if error else EQUAL
 
 
-__all__ = ["Copy", "Encoding", "Refusal", "copy_size", "psnr", "transcode"]
+__all__ = ["Copy", "Encoding", "Refusal", "Task", "copy_size", "psnr", "transcode"]
