@@ -2,9 +2,12 @@
 """A row becomes a clip that depends on seed, epoch and index alone."""
 
 import logging
+import os
 import pickle
 from functools import partial
+from pathlib import Path
 
+import datasets
 import pytest
 import torch
 
@@ -19,6 +22,7 @@ from videomae.data import (
 )
 from videomae.listing import load_videos
 from videomae.masking import drawn_running_cell_mask, tube_mask
+from videomae.rand_augment import RandAugment
 
 
 @pytest.fixture
@@ -49,6 +53,12 @@ def training(videos, processor):
 
 
 @pytest.fixture
+def augmented(training):
+    """Everything that is drawn, as the paper fine-tunes, in two repeats."""
+    return lambda: training(augment=RandAugment(), erasing=0.5, repeats=2)
+
+
+@pytest.fixture
 def validation(videos, processor):
     return VideoDataset(videos, ValidationClips(processor))
 
@@ -70,7 +80,7 @@ def test_epoch_seed_and_index_change_the_clip_and_nothing_else_does(pretraining)
     assert equal(first, dataset[0])
 
 
-@pytest.mark.parametrize("kind", ["pretraining", "training"])
+@pytest.mark.parametrize("kind", ["pretraining", "training", "augmented"])
 @pytest.mark.parametrize("persistent", [False, True])
 def test_clips_are_equal_on_any_number_of_workers_and_in_later_epochs(request, kind, persistent):
     dataset = request.getfixturevalue(kind)()
@@ -85,6 +95,47 @@ def test_clips_are_equal_on_any_number_of_workers_and_in_later_epochs(request, k
             batches = list(loader)
             assert all(map(equal, batches, epochs.setdefault(epoch, batches)))
     assert not equal(epochs[0][0], epochs[1][0])
+
+
+def test_bytes_of_a_row_are_read_and_named_where_they_are_bad(videos, validation):
+    files = [
+        {"bytes": Path(path).read_bytes(), "path": f"in a table/{i}.mp4"} for i, path in enumerate(videos["video"])
+    ]
+    files[3]["bytes"] = files[3]["bytes"][:300]
+    columns = {"video": files, "label": videos["label"]}
+    features = datasets.Features(video=datasets.Video(decode=False), label=videos.features["label"])
+    table = datasets.Dataset.from_dict(columns, features=features)
+    dataset = VideoDataset(table, validation.clips, on_bad_video="skip")
+    assert equal(dataset[0], validation[0]) and equal(dataset[3], validation[4])
+    assert dataset.bad_videos == ["in a table/3.mp4"]
+
+
+class _Memory:
+    """A collator that tells the resident memory (bytes) and open files of its worker instead of the clips."""
+
+    def __call__(self, items):
+        PretrainingCollator()(items)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="reads /proc")
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_memory_and_open_files_of_a_worker_stay_what_they_are_over_twenty_thousand_clips(
+    tiny_clip, processor, tiny_config, codec
+):
+    options = {"g": "1"} if codec == "libx264" else {}
+    for number in range(20):
+        clip = tiny_clip(f"many/{number}.mp4", num_frames=20 + number, codec=codec, options=options)
+    table = load_videos(clip.parent, "train")
+    table = table.select([row % 20 for row in range(20_000)])
+    clips = PretrainingClips(processor, mask=partial(tube_mask, tiny_config().grid, 0.75), repeats=2)
+    loader = torch.utils.data.DataLoader(VideoDataset(table, clips), 10, num_workers=1, collate_fn=_Memory())
+    memory, files = zip(*loader, strict=True)
+    settled = memory[200]  # after 2,000 clips
+    assert max(memory[200:]) < 1.03 * settled and min(memory[200:]) > 0.97 * settled
+    assert len(set(files[200:])) == 1
 
 
 @pytest.mark.slow  # the worker imports everything anew
