@@ -112,13 +112,11 @@ class VideoStream(torch.utils.data.Dataset):
         on_bad_video: str = "error",
         max_bad_share: float = 0.01,
     ):
-        self.source, self.clips, self.shuffle, self.seed, self.on_bad_video = (
-            source,
-            clips,
-            shuffle,
-            seed,
-            on_bad_video,
-        )
+        self.source = source
+        self.clips = clips
+        self.shuffle = shuffle
+        self.seed = seed
+        self.on_bad_video = on_bad_video
         self.lanes = source.lanes if shuffle else 1
         self.window = source.default_window if window is None else window
         self.samples_per_epoch = source.num_samples if samples_per_epoch is None else samples_per_epoch
