@@ -18,6 +18,7 @@ class StandIn:
     """What is used of `torchcodec.decoders.VideoDecoder`, done with PyAV, and miscounting or failing on demand."""
 
     def __init__(self, source, num_threads, *, frames_more=0, brighter=0, fails=()):
+        assert not hasattr(source, "tell") or source.tell() == 0  # it reads on from where a file object stands
         self.reader, self.reads = VideoReader(source, min_frames=1), []
         self.frames_more, self.brighter, self.fails = frames_more, brighter, fails
         if "open" in fails:
