@@ -162,6 +162,9 @@ def test_every_epoch_and_seed_has_another_order_and_the_same_again(make_stream):
         stream.set_epoch(epoch)
         epochs.append(all_of(stream))
     assert epochs[0] == epochs[2] == all_of(make_stream())
+    fresh = make_stream()
+    fresh.set_epoch(1)
+    assert epochs[1] == all_of(fresh)
     assert numbers(epochs[0]) != numbers(epochs[1])
     assert numbers(epochs[0]) != numbers(all_of(make_stream(seed=4)))
 
@@ -302,6 +305,16 @@ def test_with_enough_lanes_every_row_is_read_by_one_worker_only(write_rows, proc
                 for position in range(3 * batch, 3 * batch + 3):
                     stream[position]
     assert len(source.read) == 24 and max(source.read.values()) == 1
+
+
+def test_a_forked_worker_opens_its_own_files(write_rows, monkeypatch):
+    source = CountedRows(write_rows([3]), batch_size=3, num_samples=3)
+    source.read = Counter()
+    stream = VideoStream(source, which)
+    assert stream[1] == stream[1] and set(source.read.values()) == {1}
+    monkeypatch.setattr(streaming.os, "getpid", lambda: -1)
+    stream[1]
+    assert set(source.read.values()) == {2}
 
 
 # ---- videos that do not decode ----
