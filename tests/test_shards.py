@@ -199,12 +199,13 @@ def test_headers_that_claim_impossible_sizes_are_damage(write_shard, tmp_path):
         path.write_bytes(good[:1024] + header + bytes(1024))
         name, problem = only_problem(TarShards([str(path)]))
         assert name == f"{path}/<after g>" and "a header claims 1000" in problem
-    negative = bytearray(special("b.mp4", tarfile.REGTYPE, size=0).tobuf(tarfile.GNU_FORMAT))
-    negative[124:136] = b"\xff" * 10 + b"\xfc\x00"  # -1024: back to the header before, for ever
-    negative[148:156] = b"%06o\0 " % sum(bytes(negative[:148]) + b" " * 8 + bytes(negative[156:]))
-    path.write_bytes(good[:1024] + negative + bytes(2048))
-    name, problem = only_problem(TarShards([str(path)]))
-    assert name == f"{path}/<after g>" and "-1024" in problem
+    for kind in (tarfile.REGTYPE, tarfile.XHDTYPE):
+        negative = bytearray(special("b.mp4", kind, size=0).tobuf(tarfile.GNU_FORMAT))
+        negative[124:136] = b"\xff" * 10 + b"\xfc\x00"  # -1024: back to the header before, for ever
+        negative[148:156] = b"%06o\0 " % sum(bytes(negative[:148]) + b" " * 8 + bytes(negative[156:]))
+        path.write_bytes(good[:1024] + negative + bytes(2048))
+        name, problem = only_problem(TarShards([str(path)]))
+        assert name == f"{path}/<after g>" and "claims -1024 bytes" in problem
 
 
 def test_a_shard_cut_short_anywhere_names_shard_and_member(write_shard, tmp_path):

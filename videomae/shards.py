@@ -321,9 +321,8 @@ class _TarLane:
 
     def window_at(self, position: int) -> tuple[int, list]:
         """As `streaming.Lane` says."""
-        turn, position = divmod(position, len(self._samples))
         first = position - position % self._size
         if first != self._first:
             numbers = self._samples[first : first + self._size].tolist()
             self._first, self._window = first, [(number, partial(self._shards.row, number)) for number in numbers]
-        return turn * len(self._samples) + first, self._window
+        return first, self._window

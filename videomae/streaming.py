@@ -49,7 +49,7 @@ Load = Callable[[], dict[str, Any]]  # gives {"video", ["label"]} or raises Vide
 
 
 class Lane(Protocol):
-    """The samples of some shards, one after the other; it begins again where it ends."""
+    """The samples of some shards, one after the other; where their number is not known it begins again at its end."""
 
     def window_at(self, position: int) -> tuple[int, Sequence[tuple[int, Load]]]:
         """The window that holds this position: the position of its first sample, and (number, how to load it) of all.
