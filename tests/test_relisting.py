@@ -14,6 +14,8 @@ LISTS = {
         'path,label,note\na/x.mp4,"run, fast",1\n"a/y.mp4",walk,a/y.webm\n',
     ),
     "path_last.csv": ("label,path\nx.avi,a/x.avi\n0,a/y.webm\n", "label,path\nx.avi,a/x.mp4\n0,a/y.mp4\n"),
+    "like_a_path.csv": ("label,path\nba/x.avi,a/x.avi\n", "label,path\nba/x.avi,a/x.mp4\n"),
+    "longer.csv": ("label,path\na/x.avi2,a/x.avi\n", "label,path\na/x.avi2,a/x.mp4\n"),
     "tabs.tsv": ("a/x.avi\trun fast\na/y.webm\twalk\n", "a/x.mp4\trun fast\na/y.mp4\twalk\n"),
     "v2.txt": ("a/x.avi 0 -1\na/y.webm 0 -1\n", "a/x.mp4 0 -1\na/y.mp4 0 -1\n"),
     "alone.txt": ("a/x.avi\n\na/y.webm", "a/x.mp4\n\na/y.mp4\n"),

@@ -141,6 +141,12 @@ def test_a_size_that_changes_on_the_way_is_an_error(tmp_path):
     assert "frame 2 is (48, 32) (height, width), the first was (48, 64)" in scan_video(str(path)).reason
 
 
+def test_frames_that_a_decoder_drops_without_a_word_are_missed(tiny_clip, monkeypatch):
+    real = VideoReader._frames_from_beginning
+    monkeypatch.setattr(VideoReader, "_frames_from_beginning", lambda self: iter(list(real(self))[:-1]))
+    assert scan_video(str(tiny_clip(num_frames=12))).reason == "damaged: 12 frames are listed, 11 decode"
+
+
 def test_folders_of_frames_and_arrays_are_scanned_too(tmp_path):
     from PIL import Image
 
@@ -253,6 +259,7 @@ def test_an_interrupted_scan_keeps_what_it_found(videos):
     assert [row.path for row in read_scan(videos / "scan.csv")] == [first.path]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups")
 def test_ctrl_c_keeps_what_was_found_and_leaves_no_process(clips, videos, tmp_path):
     for number in range(300):
@@ -264,14 +271,12 @@ def test_ctrl_c_keeps_what_was_found_and_leaves_no_process(clips, videos, tmp_pa
         while b"2/303" not in seen and b"3/303" not in seen:
             seen += os.read(process.stderr.fileno(), 1000)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30)  # until nobody holds stderr any more: no child is left
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 130 and errors.rstrip().endswith(b"interrupted") and b"Traceback" not in errors
     assert 2 <= len(read_scan(videos / "scan.csv")) < 300
-    with pytest.raises(ProcessLookupError):  # communicate() waited for all that hold stderr; none is left in the group
-        os.killpg(process.pid, 0)
 
 
 def test_a_video_that_no_longer_belongs_to_the_source_leaves_the_csv(videos):

@@ -12,6 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from videomae.transcoding import Copy, Encoding, Refusal, Task, copy_size, psnr, transcode
 from videomae.video import VideoReader, read_frames
 
+BT2020 = 9  # FFmpeg's AVCOL_SPC_BT2020_NCL, for which PyAV 17 has no name
 NEAR_LOSSLESS = Encoding(crf=4)
 
 
@@ -116,7 +117,7 @@ COLOURS = {
     "bt709 full range": {"colorspace": Colorspace.ITU709, "color_range": ColorRange.JPEG},
     "bt601 full range": {"colorspace": Colorspace.ITU601, "color_range": ColorRange.JPEG},
     "bt709 yuvj": {"colorspace": Colorspace.ITU709, "color_range": ColorRange.JPEG, "pix_fmt": "yuvj420p"},
-    "bt2020 10 bit": {"colorspace": Colorspace.BT2020, "color_range": ColorRange.MPEG, "pix_fmt": "yuv420p10le"},
+    "bt2020 10 bit": {"colorspace": BT2020, "color_range": ColorRange.MPEG, "pix_fmt": "yuv420p10le"},
     "bt709 4:4:4": {"colorspace": Colorspace.ITU709, "color_range": ColorRange.MPEG, "pix_fmt": "yuv444p"},
     "not said": {},
 }

@@ -182,9 +182,8 @@ def _context(function: Callable) -> multiprocessing.context.BaseContext:
 
 def _serve(connection, function: Callable, time_limit: float, memory_limit: int) -> None:
     """What the child does: item in, result out, until the parent is gone."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal: the parent ends this one
+    # Ctrl-C reaches every process of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(memory_limit)
     connection.send("started")
     while True:

@@ -225,15 +225,14 @@ class Preparation:
 
     @contextmanager
     def _claimed(self) -> Iterator[Path]:
-        """An empty folder for temporary files, in a destination that no other process works on."""
+        """A folder for temporary files, in a destination that no other process works on."""
         folder = self.destination / NOTES
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "lock", "w") as lock:
             _lock(lock, self.destination)
             write_json(self._settings, asdict(self.encoding))
             temporaries = folder / "unfinished"
-            shutil.rmtree(temporaries, ignore_errors=True)
-            temporaries.mkdir()
+            temporaries.mkdir(exist_ok=True)
             try:
                 yield temporaries
             finally:

@@ -82,7 +82,7 @@ class Refusal:
 
 def copy_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """Height and width of the copy: even, of the same aspect, and not larger."""
-    scale = min(short_side / min(height, width), 1)
+    scale = short_side / min(height, width)
     return tuple(max(2, min(round(side * scale / 2) * 2, side // 2 * 2)) for side in (height, width))
 
 
