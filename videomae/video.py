@@ -472,11 +472,17 @@ class VideoReader:
         )
 
     def _packets(self) -> Iterator[_Packet]:
-        for packet in self._container.demux(self._stream):
+        for packet in self._demux():
             if packet.is_corrupt:
                 raise VideoDecodeError(self.path, "its data ends early")
             if packet.size:
                 yield _Packet(packet.pts, packet.is_keyframe, not packet.is_discard)
+
+    def _demux(self) -> Iterator[av.Packet]:
+        """The packets from where the container is; the last one is empty."""
+        # PyAV 18 leaks 200 bytes with every such generator that is neither exhausted nor closed.
+        with contextlib.closing(self._container.demux(self._stream)) as packets:
+            yield from packets
 
     def _describe_video(self) -> VideoInfo:
         if self._index is None:
@@ -528,7 +534,7 @@ class VideoReader:
 
     def _frames_from_beginning(self) -> Iterator[tuple[int, av.VideoFrame]]:
         self._open()
-        packets = self._container.demux(self._stream)
+        packets = self._demux()
         if self._codec == "hevc":
             # a recording may start between key frames: the other decoders drop what they can not decode there
             packets = itertools.dropwhile(lambda packet: not packet.is_keyframe, packets)
@@ -559,7 +565,8 @@ class VideoReader:
     def _decode_from(self, key: int) -> Iterator[av.VideoFrame]:
         """All frames from the key frame with time stamp `key` on."""
         self._container.seek(key, stream=self._stream)
-        return self._container.decode(self._stream)
+        for packet in self._demux():
+            yield from packet.decode()
 
     def _decode_for(self, key: int, wanted: set[int]) -> Iterator[av.VideoFrame]:
         """Frames from the key frame with time stamp `key` on, all wanted ones (time stamps) among them.
@@ -569,7 +576,7 @@ class VideoReader:
         context = self._stream.codec_context
         can_skip = self._codec in SKIPS_UNREFERENCED
         self._container.seek(key, stream=self._stream)
-        for packet in self._container.demux(self._stream):
+        for packet in self._demux():
             if not packet.size:  # the end of the file
                 break
             is_wanted = packet.pts in wanted
