@@ -536,7 +536,7 @@ def test_paths_bytes_and_file_objects_read_alike_and_a_file_object_stays_open(wr
 
 def test_only_what_wanted_frames_refer_to_is_decoded_and_only_they_are_converted(write_video, monkeypatch):
     decoded, converted = [], []
-    decode_for, to_image = VideoReader._decode_for, VideoReader._to_image
+    decode_for, to_image = VideoReader._decode_for, VideoReader.to_image
 
     def spy_decoding(reader, key, wanted):
         for frame in decode_for(reader, key, wanted):
@@ -549,7 +549,7 @@ def test_only_what_wanted_frames_refer_to_is_decoded_and_only_they_are_converted
 
     with VideoReader(write_video("video.mp4", num_frames=60, options=B_FRAMES)) as reader:
         monkeypatch.setattr(VideoReader, "_decode_for", spy_decoding)
-        monkeypatch.setattr(VideoReader, "_to_image", spy_converting)
+        monkeypatch.setattr(VideoReader, "to_image", spy_converting)
         monkeypatch.setattr(VideoReader, "_frames_from_beginning", None)
         reader.read([50, 14])
     assert decoded == [12, 14, 48, 50]  # 13 and 49 are B-frames that no other refers to

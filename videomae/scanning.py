@@ -68,7 +68,7 @@ def scan_video(path: str) -> ScannedVideo:
     try:
         with open_video(path, num_threads=1) as reader:
             counted = _decode_all(reader)
-            header_frames = reader._stream.frames if isinstance(reader, VideoReader) else counted
+            header_frames = reader.header_frames if isinstance(reader, VideoReader) else counted
             info = asdict(reader.info)
     except VideoDecodeError as error:
         return _bad(found, error.reason)
@@ -90,12 +90,11 @@ def _decode_all(reader) -> int:
             reader.read([number])
         return reader.num_frames
     count, size = 0, None
-    with reader._decode_errors():
-        for number, frame in reader._frames_from_beginning():
-            count, size = number + 1, size or (frame.height, frame.width)
-            if (frame.height, frame.width) != size:
-                found = (frame.height, frame.width)
-                raise VideoDecodeError(reader.path, f"frame {number} is {found} (height, width), the first was {size}")
+    for number, frame in reader.decode():
+        count, size = number + 1, size or (frame.height, frame.width)
+        if (frame.height, frame.width) != size:
+            found = (frame.height, frame.width)
+            raise VideoDecodeError(reader.path, f"frame {number} is {found} (height, width), the first was {size}")
     return count
 
 

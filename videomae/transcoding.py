@@ -151,16 +151,15 @@ class _Time:
 def _frames(reader: VideoReader) -> Iterator[tuple[_Time, np.ndarray]]:
     """Time and RGB (H, W, 3) of all frames, front to back."""
     first, last = None, -1
-    with reader._decode_errors():
-        for number, frame in reader._frames_from_beginning():
-            base = frame.time_base or 1 / Fraction(reader.info.fps or 25).limit_denominator(1000)
-            if frame.pts is None:
-                stamp = last + max(round(1 / (reader.info.fps or 25) / base), 1)
-            else:
-                first = frame.pts if first is None else first
-                stamp = frame.pts - first
-            last = max(stamp, last + 1)  # an mp4 has no two frames at one time
-            yield _Time(last, base), reader._to_image(frame, number)
+    for number, frame in reader.decode():
+        base = frame.time_base or 1 / Fraction(reader.info.fps or 25).limit_denominator(1000)
+        if frame.pts is None:
+            stamp = last + max(round(1 / (reader.info.fps or 25) / base), 1)
+        else:
+            first = frame.pts if first is None else first
+            stamp = frame.pts - first
+        last = max(stamp, last + 1)  # an mp4 has no two frames at one time
+        yield _Time(last, base), reader.to_image(frame, number)
 
 
 def _shrink(image: np.ndarray, height: int, width: int, reformatter: VideoReformatter) -> av.VideoFrame:

@@ -323,6 +323,16 @@ class VideoReader:
     def num_frames(self) -> int:
         return self.info.num_frames
 
+    @property
+    def header_frames(self) -> int:
+        """How many frames the header claims; 0 where it says nothing."""
+        return self._stream.frames
+
+    def decode(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """All frames with their numbers, front to back, for `to_image`; a damaged one raises `VideoDecodeError`."""
+        with self._decode_errors():
+            yield from self._frames_from_beginning()
+
     def read(self, indices: Sequence[int]) -> torch.Tensor:
         """The frames with these numbers, in any order, repeats allowed: uint8 `(len(indices), 3, H, W)`.
 
@@ -339,6 +349,16 @@ class VideoReader:
                 frames[rows[number]] = image
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
+    def to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
+        """RGB pixels as displayed, `(H, W, 3)`."""
+        # Left to itself swscale starts threads for every frame, which costs small ones more than their conversion.
+        pixels = self._reformatter.reformat(frame, format="rgb24", threads=self._num_threads).to_ndarray()
+        image = np.rot90(pixels[:, ::-1] if self._mirrored else pixels, k=self.info.rotation // 90)
+        size, expected = image.shape[:2], (self.info.height, self.info.width)
+        if size != expected:
+            raise VideoDecodeError(self.path, f"frame {number} is {size} (height, width), the first was {expected}")
+        return image
+
     def _images(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         if self._index is not None:
             try:
@@ -351,7 +371,7 @@ class VideoReader:
     def _images_by_seeking(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         while numbers:
             window = self._index_window(numbers)
-            yield from ((number, self._to_image(frame, number)) for number, frame in self._frames_by_index(window))
+            yield from ((number, self.to_image(frame, number)) for number, frame in self._frames_by_index(window))
             numbers = numbers[len(window) :]
 
     def _index_window(self, numbers: list[int]) -> list[int]:
@@ -371,21 +391,11 @@ class VideoReader:
         for current, frame in frames:
             if current != number:
                 continue
-            yield number, self._to_image(frame, number)
+            yield number, self.to_image(frame, number)
             number = next(wanted, None)
             if number is None:
                 return
         raise VideoDecodeError(self.path, f"frame {number} does not decode")
-
-    def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
-        """RGB pixels as displayed, `(H, W, 3)`."""
-        # Left to itself swscale starts threads for every frame, which costs small ones more than their conversion.
-        pixels = self._reformatter.reformat(frame, format="rgb24", threads=self._num_threads).to_ndarray()
-        image = np.rot90(pixels[:, ::-1] if self._mirrored else pixels, k=self.info.rotation // 90)
-        size, expected = image.shape[:2], (self.info.height, self.info.width)
-        if size != expected:
-            raise VideoDecodeError(self.path, f"frame {number} is {size} (height, width), the first was {expected}")
-        return image
 
     # -- the file --
 
