@@ -22,6 +22,8 @@ METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lis
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # swipe_left, SwipeLeft, SWIPE-LEFT
 _DIRECTION = re.compile(r"(?:left|right)(?:wards?|hand(?:ed)?)?|(?:counter|anti)?clockwise", re.IGNORECASE)
 
+WRITTEN_HERE = ("scan.csv", "bad.csv")  # by `videomae scan` and `videomae prepare`, beside the lists of splits
+
 
 def load_videos(
     source: str | os.PathLike | datasets.Dataset | datasets.DatasetDict,
@@ -231,7 +233,9 @@ def _find_splits(source: Path) -> dict[str, Path] | None:
     lists = [
         Path(entry.path)
         for entry in entries
-        if os.path.splitext(entry.name)[1].lower() in LIST_EXTENSIONS and entry.is_file()
+        if os.path.splitext(entry.name)[1].lower() in LIST_EXTENSIONS
+        and entry.name not in WRITTEN_HERE
+        and entry.is_file()
     ]
     for parts in (folders, lists):
         named = {split: [part for part in parts if _split_of(part) == split] for split in SPLIT_NAMES.values()}
