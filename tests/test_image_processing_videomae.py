@@ -14,6 +14,7 @@ from transformers.models.videomae.image_processing_videomae import VideoMAEImage
 from transformers.models.videomae.video_processing_videomae import VideoMAEVideoProcessor as StockVideoProcessor
 from transformers.video_utils import VideoMetadata
 
+from videomae.augmentation import whole_frame
 from videomae.image_processing_videomae import VideoMAEImageProcessor, VideoMAEVideoProcessor, view_crop
 from videomae.video import VideoDecodeError, VideoReader, read_frames, view_frame_indices
 
@@ -387,3 +388,62 @@ def test_a_saved_folder_also_serves_those_who_know_image_processors_only(tmp_pat
     assert list(frames.image_mean) == [0.1, 0.2, 0.3] and frames.crop_size["height"] == 32
     written = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert written["image_processor_type"] == "VideoMAEImageProcessor"
+
+
+# ---- framing, short videos, sources ----
+
+
+def test_a_whole_frame_is_the_same_wherever_it_is_looked_at(tiny_clip):
+    path = tiny_clip(num_frames=20, height=36, width=64)
+    whole = VideoMAEVideoProcessor(
+        num_frames=4, frame_stride=2, crop_size={"height": 24, "width": 24}, framing="whole", do_normalize=False
+    )
+    indices = whole.sample_frames(VideoMetadata(total_num_frames=20))
+    expected = whole_frame(read_frames(path, indices), size=(24, 24))
+    assert expected.shape == (4, 3, 24, 24) and (expected[:, :, 0] == 128).all()  # bars above and below
+    assert torch.equal(whole.resize_and_crop(read_frames(path, indices)), expected)
+    assert torch.equal(whole.views(path, 1, 1)[0], expected)
+    torch.testing.assert_close(pixel_values(whole, path)[0], expected / 255)
+
+
+def test_a_whole_frame_has_no_several_crops(tiny_clip):
+    with pytest.raises(ValueError, match="3 crops asked for, but this checkpoint looks at the whole frame"):
+        VideoMAEVideoProcessor(framing="whole").views(tiny_clip(), 1, 3)
+
+
+def test_saving_whole_framing_warns_that_plain_transformers_cuts(tmp_path, caplog):
+    VideoMAEVideoProcessor(framing="whole").save_pretrained(tmp_path)
+    assert "plain transformers does not know framing 'whole'" in caplog.text
+    assert VideoMAEVideoProcessor.from_pretrained(tmp_path).framing == "whole"
+
+
+def test_unknown_settings_are_told_together():
+    with pytest.raises(ValueError, match="sampling is 'sparse', wanted 'dense' or 'uniform'; framing is 'all'"):
+        VideoMAEVideoProcessor(sampling="sparse", framing="all")
+
+
+def test_the_policy_for_short_videos_holds_wherever_frames_are_chosen(tiny_clip, frame_numbers):
+    path = tiny_clip(num_frames=5)
+    sizes = {"num_frames": 4, "frame_stride": 2, "do_normalize": False, "do_rescale": False}
+    for policy, numbers in (("repeat", [0, 2, 4, 4]), ("loop", [0, 2, 4, 0])):
+        processor = VideoMAEVideoProcessor(short_video=policy, **sizes)
+        assert frame_numbers(processor.views(path, 2, 1)[1]) == numbers
+        assert frame_numbers(pixel_values(processor, path)[0]) == numbers
+    refusing = VideoMAEVideoProcessor(short_video="error", **sizes)
+    for look in (lambda: refusing.views(path, 1, 1), lambda: refusing(path)):
+        with pytest.raises(VideoDecodeError, match="clip.mp4: it has 5 frames and a clip spans 7"):
+            look()
+
+
+def test_folders_of_frames_arrays_and_rows_of_tables_are_read_like_files(processor, tiny_clip, tmp_path):
+    path = tiny_clip(num_frames=20)
+    frames = read_frames(path, range(20)).permute(0, 2, 3, 1).numpy()
+    np.save(tmp_path / "clip.npy", frames)
+    (tmp_path / "clip").mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "clip" / f"{number}.png")
+    expected = pixel_values(processor, path)
+    row = {"path": "in a table.mp4", "bytes": path.read_bytes()}
+    for source in (tmp_path / "clip.npy", tmp_path / "clip", row):
+        assert torch.equal(pixel_values(processor, source), expected)
+        assert torch.equal(processor.views(source, 2, 3), processor.views(path, 2, 3))
