@@ -20,14 +20,28 @@ HEAVY = {"av", "datasets", "torch", "torchvision", "transformers"}
 # What each module imports from its neighbours; a new arrow is a decision. The model never learns what an mp4 is, the
 # data never what a model is.
 IMPORTS = {
+    "advice": {"benchmark"},
     "arguments": set(),
     "augmentation": set(),
+    "benchmark": {
+        "children",
+        "clips",
+        "configuration_videomae",
+        "data",
+        "frames",
+        "image_processing_videomae",
+        "masking",
+        "peers",
+        "stopwatch",
+        "video",
+    },
     "checking": {"exclusion", "folders"},
     "children": set(),
     "cli": set(),
     "configuration_videomae": set(),
     "conversion": {"configuration_videomae", "image_processing_videomae", "modeling_videomae"},
     "clips": {"augmentation", "image_processing_videomae", "listing", "video"},
+    "copies": {"children", "preparation", "transcoding"},
     "data": {"clips", "configuration_videomae", "frames", "image_processing_videomae", "masking", "video"},
     "demo": {
         "augmentation",
@@ -55,6 +69,7 @@ IMPORTS = {
     "masking": set(),
     "mixing": set(),
     "modeling_videomae": {"configuration_videomae", "masking"},
+    "peers": {"augmentation", "clips", "image_processing_videomae", "stopwatch", "video"},
     "preparation": {
         "children",
         "files",
@@ -71,6 +86,8 @@ IMPORTS = {
     "report": {"files"},
     "scanning": {"children", "files", "frames", "video"},
     "shards": {"folders", "tables", "video"},
+    "step_speed": {"configuration_videomae", "masking", "modeling_videomae"},
+    "stopwatch": set(),
     "stored": {"lists", "tables"},
     "streamed_rows": {"tables", "video"},
     "streaming": {"clips", "data", "frames", "shards", "stored", "streamed_rows", "tables", "video"},
@@ -85,16 +102,22 @@ IMPORTS = {
 }
 # The package's own machinery; no attributes of `videomae`.
 NOT_FOR_USERS = {
+    "advice",
     "arguments",
+    "benchmark",
     "children",
     "cli",
+    "copies",
     "demo",
     "exclusion",
     "files",
     "folders",
     "lists",
+    "peers",
     "relisting",
     "report",
+    "step_speed",
+    "stopwatch",
     "stored",
     "tables",
     "torchcodec_reader",

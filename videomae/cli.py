@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": ("run_evaluation", "measure a classifier, with one view or the paper's views of a video"),
     "predict": ("run_prediction", "classify videos"),
     "reconstruct": ("reconstruct_video", "draw original, masked and reconstructed frames"),
+    "benchmark": ("run_benchmark", "measure what the training will wait for, on your files and machine"),
     "convert": ("convert_checkpoint", "turn an official .pth into a folder that from_pretrained reads"),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it

@@ -178,8 +178,8 @@ class ClassificationCollator:
 def _clips(items: list[dict[str, Tensor]]) -> Tensor:
     """(B, T, C, H, W), channels-last in memory as decoded.
 
-    In a worker `default_collate` puts them into memory shared with the training process, which others would first be
-    copied to: with 4 repeats, a tenth to a third of all that a clip of a prepared video costs.
+    In a worker `default_collate` puts them into memory shared with the training process, which they would else first
+    be copied to: 7.4 ms of CPU time instead of 9.4 for all that a clip of a prepared video costs, with 4 repeats.
     """
     clips = default_collate([item["pixel_values"].movedim(-3, -1) for item in items]).movedim(-1, -3)
     return clips.flatten(0, 1) if clips.ndim > 5 else clips
