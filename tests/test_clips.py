@@ -6,12 +6,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from videomae import clips
 from videomae.clips import PretrainingClips, TrainingClips, ValidationClips, sample_generator
 from videomae.data import make_processor
 from videomae.frames import open_video
 from videomae.masking import drawn_running_cell_mask, tube_mask
+from videomae.rand_augment import RandAugment
 from videomae.video import VideoDecodeError, VideoReader
 
 ROW = {"label": 1}
@@ -216,3 +218,106 @@ def test_each_repeat_has_its_own_crop_and_mask_and_the_first_is_the_clip_without
 def test_no_repeat_at_all_is_an_error(processor, mask):
     with pytest.raises(ValueError, match="repeats is 0, wanted at least 1"):
         PretrainingClips(processor(), mask=mask, repeats=0)
+
+
+# ---- channels and types ----
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """`stored(array, name) -> path`: frames (T, H, W[, C]) as pictures in a folder, or as an array for .npy."""
+
+    def write(frames, name):
+        path = tmp_path / name
+        if name.endswith(".npy"):
+            np.save(path, frames)
+            return path
+        path.mkdir()
+        for number, frame in enumerate(frames):
+            Image.fromarray(frame).save(path / f"{number}.png")
+        return path
+
+    return write
+
+
+def looked_at(path, processor, mask):
+    """What pre-training, training, validation, testing and prediction make of the frames 0, 3, 6 and 9 of 12."""
+
+    def whole(clip, *, size, generator):
+        return clip
+
+    seen = {}
+    for kind, made_of in {
+        "pretraining": PretrainingClips(processor, mask=mask, crop=whole),
+        "training": TrainingClips(processor, ["a"], crop=whole, flip=False),
+        "validation": ValidationClips(processor),
+    }.items():
+        with open_video(path) as video:
+            seen[kind] = made_of(video, ROW, partial(sample_generator, 0, 0, 0))["pixel_values"]
+    seen["testing"] = processor.views(path, 1, 1)[0]
+    seen["prediction"] = processor(path, return_tensors="pt")["pixel_values"][0]
+    return seen
+
+
+def test_grey_and_rgba_pictures_are_rgb_for_an_rgb_model_wherever_they_are_looked_at(processor, mask, stored):
+    random = np.random.default_rng(0)
+    grey = random.integers(0, 256, (12, 24, 32), dtype=np.uint8)
+    rgba = random.integers(0, 256, (12, 24, 32, 4), dtype=np.uint8)
+    for path, rgb in (
+        (stored(grey, "grey"), np.repeat(grey[..., None], 3, axis=-1)),
+        (stored(rgba, "rgba"), rgba[..., :3]),
+    ):
+        expected = torch.from_numpy(rgb[0:12:3].copy()).permute(0, 3, 1, 2)
+        seen = looked_at(path, processor(training_spacing="exact"), mask)
+        for kind in ("pretraining", "training", "validation", "testing"):
+            assert torch.equal(seen[kind], expected), kind
+        mean, std = (torch.tensor(values)[:, None, None] for values in (processor().image_mean, processor().image_std))
+        torch.testing.assert_close(seen["prediction"], (expected / 255 - mean) / std)
+
+
+def test_rgb_is_grey_for_a_model_of_one_channel(tiny_config, mask, stored):
+    rgb = np.random.default_rng(0).integers(0, 256, (12, 24, 32, 3), dtype=np.uint8)
+    one = make_processor(tiny_config(num_channels=1), frame_stride=3, training_spacing="exact")
+    seen = looked_at(stored(rgb, "rgb"), one, mask)
+    luma = rgb[0:12:3] @ np.array([0.299, 0.587, 0.114])
+    for kind in ("pretraining", "training", "validation", "testing"):
+        assert np.abs(seen[kind][:, 0].numpy() - luma).max() < 1.1  # torchvision rounds down
+
+
+def test_channels_that_do_not_fit_name_the_video(processor, mask, stored):
+    five = stored(np.zeros((12, 24, 32, 5), np.uint8), "five.npy")
+    with open_video(five) as video, pytest.raises(VideoDecodeError, match=r"five\.npy: has 5 channels.* takes 3"):
+        PretrainingClips(processor(), mask=mask)(video, ROW, partial(sample_generator, 0, 0, 0))
+    four = stored(np.zeros((12, 24, 32, 4), np.uint8), "four.npy")  # no alpha: nothing says what the fourth is
+    with pytest.raises(VideoDecodeError, match="has 4 channels"):
+        processor().views(four, 1, 1)
+
+
+def test_eight_bits_do_not_fit_statistics_in_other_units(tiny_config, stored):
+    sixteen_bits = make_processor(tiny_config(image_mean=[3000.0] * 3, image_std=[900.0] * 3), frame_stride=3)
+    path = stored(np.zeros((12, 24, 32, 3), np.uint8), "eight.npy")
+    with pytest.raises(VideoDecodeError, match="has 8 bits, but image_mean"):
+        sixteen_bits.views(path, 1, 1)
+
+
+def test_bars_and_noise_of_floats_are_in_their_units(tiny_config, mask, stored):
+    frames = np.random.default_rng(0).normal(3000, 900, (12, 24, 96, 3)).astype(np.float32)
+    path = stored(frames, "floats.npy")
+    config = tiny_config(image_mean=[3000.0] * 3, image_std=[900.0] * 3)
+    whole = make_processor(config, frame_stride=3, framing="whole")
+    seen = looked_at(path, whole, mask)
+    for kind in ("validation", "testing", "prediction"):
+        assert seen[kind].abs().max() < 6 and seen[kind][:, :, 0].abs().max() < 0.1, kind  # bars of the mean
+    torch.testing.assert_close(seen["prediction"], seen["testing"])
+    erased = TrainingClips(whole, ["a"], erasing=1.0, flip=False)
+    with open_video(path) as video:
+        clip = erased(video, ROW, partial(sample_generator, 0, 0, 0))["pixel_values"]
+    assert clip.abs().max() < 6
+
+
+def test_settings_of_training_clips_that_can_not_be_are_told_at_once(processor, tiny_config):
+    with pytest.raises(ValueError, match="flip is 'flase', wanted True, False, 'swap' or None"):
+        TrainingClips(processor(), ["a"], flip="flase")
+    four = make_processor(tiny_config(num_channels=4), frame_stride=3)
+    with pytest.raises(ValueError, match="RandAugment is for 1 or 3 channels, the model takes 4"):
+        TrainingClips(four, ["a"], augment=RandAugment())

@@ -253,6 +253,13 @@ def test_the_repeats_of_a_video_follow_each_other_in_a_batch(training, pretraini
     assert masked == items[1]["bool_masked_pos"][1].nonzero().flatten().tolist()
 
 
+def test_clips_of_two_types_are_no_batch(validation):
+    bytes_, floats = validation[0], validation[1]
+    floats["pixel_values"] = floats["pixel_values"].float()
+    with pytest.raises(ValueError, match="clips of float32 and uint8 in one batch"):
+        ClassificationCollator()([bytes_, floats])
+
+
 def test_a_batch_stays_channels_last_in_memory(training):
     """The order in which frames are decoded: anything else is a transposition of every clip."""
     for repeats in (1, 2):

@@ -1,5 +1,5 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""Clip to clip, on uint8 tensors of shape (..., T, C, H, W).
+"""Clip to clip, on tensors of shape (..., T, C, H, W): uint8, or floats in units of their own.
 
 One draw from the generator serves all frames of a clip. A decoded clip is channels-last in memory under its
 (T, C, H, W) shape; keep it so: torchvision crops and resizes 16 frames of 340x256 to 224x224 in 1.0 ms as decoded and
@@ -19,7 +19,7 @@ SNAP = 3  # pixels: a candidate size closer than this to the output size becomes
 RANDOM_CROP_TRIES = 10
 ERASING_TRIES = 100
 MOST_STRETCH = 4 / 3  # of one side against the other: as far as the crops of pre-training and fine-tuning go
-BAR = 128  # the grey of what a whole frame leaves of the picture, as RandAugment's
+BAR = 128  # of uint8: the grey of what a whole frame leaves of the picture, as RandAugment's
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z\W_]+")  # swipe_left, SwipeLeft, SWIPE-LEFT 2
 _COUNTERCLOCKWISE = re.compile(r"\b(?:counter|anti) ?clockwise\b")
 _DIRECTION = re.compile(r"\b(left|right)(wards?|hand(?:ed)?)?\b|\b(?:counter)?clockwise\b")
@@ -120,13 +120,14 @@ def near_whole_crop(
 def whole_frame(clip: Tensor, *, size: tuple[int, int]) -> Tensor:
     """The whole frame in a picture of `size`: one side stretched by up to 4/3, what is then still free is grey bars.
 
-    Frames of 4:3 fill a square, those of 16:9 three quarters of it. Bilinear, antialiased. `size` is (height, width);
-    returns uint8 (..., T, C, *size).
+    Frames of 4:3 fill a square, those of 16:9 three quarters of it. Bilinear, antialiased. The bars of a clip that is
+    not uint8 have the mean of each of its channels. `size` is (height, width); returns (..., T, C, *size).
     """
     height, width = fitted_size(*clip.shape[-2:], size=size)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     picture = F.resize(clip, [height, width], antialias=True)
-    return F.pad(picture, [left, top, size[1] - width - left, size[0] - height - top], fill=BAR)
+    fill = clip.mean(dim=(-4, -2, -1)).tolist() if clip.is_floating_point() else BAR
+    return F.pad(picture, [left, top, size[1] - width - left, size[0] - height - top], fill=fill)
 
 
 def fitted_size(frame_height: int, frame_width: int, *, size: tuple[int, int]) -> tuple[int, int]:
@@ -203,8 +204,9 @@ def random_erasing(
     `area` bounds the box's share of the frame (uniform), `ratio` bounds height / width (log-uniform). The noise is
     N(0, 1) once the clip is normalised with the `mean` and `std` of its channels (of values in 0 .. 1), so here it is
     255 (mean + std N(0, 1)), rounded. A uint8 ends at 0 and 255: with ImageNet's statistics 3.2 % of the values are
-    cut there, and once normalised the noise has mean 0.007 and standard deviation 0.971.
-    Returns uint8 (..., T, C, H, W), a new tensor where a box is filled. Raises ValueError: not one mean and one
+    cut there, and once normalised the noise has mean 0.007 and standard deviation 0.971. A clip that is not uint8 is
+    in the units of `mean` and `std`: there nothing is scaled, rounded or cut.
+    Returns (..., T, C, H, W), a new tensor where a box is filled. Raises ValueError: not one mean and one
     deviation a channel.
     """
     channels = clip.shape[-3]
@@ -220,7 +222,9 @@ def random_erasing(
     top, left, height, width = box
     # Drawn in the memory order of a decoded clip, so that neither the noise nor the clip changes places.
     noise = torch.randn(*clip.shape[:-3], height, width, channels, generator=generator)
-    noise.mul_(255 * torch.tensor(std)).add_(255 * torch.tensor(mean)).round_().clamp_(0, 255)
+    noise.mul_(torch.tensor(std)).add_(torch.tensor(mean))
+    if not clip.is_floating_point():
+        noise.mul_(255).round_().clamp_(0, 255)
     erased = clip.clone()
     erased[..., top : top + height, left : left + width] = noise.movedim(-1, -3)
     return erased

@@ -10,6 +10,7 @@ Shapes: T frames of C channels, H x W pixels; N patches; R repeats.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from .augmentation import (
 )
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .listing import directional_classes
+from .rand_augment import RandAugment
 from .video import VideoReader
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def sample_generator(seed: int, epoch: int, index: int, repeat: int = 0) -> torc
     return torch.Generator().manual_seed(int(mixed))
 
 
-class _Clips:
+class _Clips(ABC):
     """One decode, `repeats` clips: a subclass says which frames (`indices`) and what one clip of them is (`item`)."""
 
     def __init__(self, processor: VideoMAEVideoProcessor, repeats: int):
@@ -58,16 +60,18 @@ class _Clips:
 
     def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> dict[str, Tensor]:
         generator = draw(0)
-        frames = video.read(self.indices(video, generator))
+        frames = self.processor.fitted(video.read(self.indices(video, generator)), video)
         items = [self.item(frames, row, generator)]
         items += [self.item(frames, row, draw(repeat)) for repeat in range(1, self.repeats)]
         return items[0] if self.repeats == 1 else {name: stack([item[name] for item in items]) for name in items[0]}
 
+    @abstractmethod
     def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
-        raise NotImplementedError
+        """Which frames of the video the clips are made of."""
 
+    @abstractmethod
     def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """One clip of these frames (T, C, H, W), as read."""
 
 
 class PretrainingClips(_Clips):
@@ -150,6 +154,11 @@ class TrainingClips(_Clips):
         repeats: int = 1,
     ):
         super().__init__(processor, repeats)
+        if flip not in (None, True, False, "swap"):
+            raise ValueError(f"flip is {flip!r}, wanted True, False, 'swap' or None")
+        channels = len(processor.image_mean)
+        if isinstance(augment, RandAugment) and channels not in (1, 3):
+            raise ValueError(f"RandAugment is for 1 or 3 channels, the model takes {channels}: leave it out")
         self.augment = augment
         self.crop = crop or (near_whole_crop if processor.framing == "whole" else random_resized_crop)
         self.flip = _may_be_mirrored(class_names) if flip is None else bool(flip)

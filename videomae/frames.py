@@ -14,7 +14,7 @@ import re
 import warnings
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,7 @@ import numpy as np
 import torch.utils.data
 from PIL import ExifTags, Image, ImageOps
 
+from .children import available_cores
 from .torchcodec_reader import TorchcodecReader, is_torchcodec_chosen
 from .video import VideoDecodeError, VideoInfo, VideoReader
 
@@ -39,7 +40,13 @@ MOST_DECODER_THREADS = 2
 MOST_UNPACKED_BYTES = 2**30
 
 
-def open_video(source: Source, *, num_threads: int | None = None, min_frames: int = 2):
+def open_video(
+    source: Source,
+    *,
+    num_threads: int | None = None,
+    min_frames: int = 2,
+    video_reader: Callable[..., VideoReader | TorchcodecReader] | None = None,
+):
     """Open a video, whatever it lies in; see `VideoReader` for what is returned.
 
     Args:
@@ -49,10 +56,12 @@ def open_video(source: Source, *, num_threads: int | None = None, min_frames: in
             when they are None.
         num_threads: threads of a video decoder; `decoder_threads()` by default.
         min_frames: a source of fewer frames is refused.
+        video_reader: what opens a source that is no folder and no array. Default: `VideoReader`, or `TorchcodecReader`
+            where the environment variable VIDEOMAE_DECODER asks for it.
 
     Raises:
         VideoDecodeError: see the readers.
-        ValueError: the environment variable VIDEOMAE_DECODER names no decoder; see `videomae.torchcodec_reader`.
+        ValueError: VIDEOMAE_DECODER names no decoder; see `videomae.torchcodec_reader`.
     """
     if isinstance(source, Mapping):
         source = _named(source)
@@ -60,8 +69,8 @@ def open_video(source: Source, *, num_threads: int | None = None, min_frames: in
         return FrameFolder(source, min_frames=min_frames)
     if _is_array(source):
         return ArrayFrames(source, min_frames=min_frames)
-    reader = TorchcodecReader if is_torchcodec_chosen() else VideoReader
-    return reader(source, num_threads=num_threads or decoder_threads(), min_frames=min_frames)
+    video_reader = video_reader or (TorchcodecReader if is_torchcodec_chosen() else VideoReader)
+    return video_reader(source, num_threads=num_threads or decoder_threads(), min_frames=min_frames)
 
 
 def decoder_threads() -> int:
@@ -73,12 +82,7 @@ def decoder_threads() -> int:
     worker = torch.utils.data.get_worker_info()
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     sharers = processes * (worker.num_workers if worker else 1)
-    return max(1, min(_available_cores() // sharers, MOST_DECODER_THREADS))
-
-
-def _available_cores() -> int:
-    # The affinity mask is what a batch system or `taskset` grants; systems without one have all their cores.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(available_cores() // sharers, MOST_DECODER_THREADS))
 
 
 def _named(row: Mapping) -> str | BinaryIO:
@@ -196,6 +200,7 @@ class FrameFolder(StoredFrames):
         self._pictures = _ordered_pictures(Path(folder))
         with _opened(self._pictures[0]) as picture:
             self._shape, self._dtype = _layout(picture)
+        self.has_alpha = self._shape[-1] == 4  # a picture's fourth channel is how opaque it is
         kind = self._pictures[0].suffix.lower().lstrip(".")
         self._describe(str(folder), len(self._pictures), kind, min_frames)
 

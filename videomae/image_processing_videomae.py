@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from huggingface_hub.utils import httpx
 from PIL import Image
+from torchvision.transforms.v2 import functional as F
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import (
     IMAGENET_DEFAULT_MEAN,
@@ -160,6 +161,8 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         """
         height, width = config.frame_size
         fields = {"num_frames": config.num_frames}
+        for name in ("image_mean", "image_std"):
+            fields[name] = _per_channel(getattr(self, name), config.num_channels)
         if (self.crop_size.height, self.crop_size.width) != (height, width):
             proportion = min(height, width) / min(self.crop_size.height, self.crop_size.width)
             fields["crop_size"] = {"height": height, "width": width}
@@ -272,7 +275,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
                 metadata.frames_indices = (sample_indices_fn or self.sample_frames)(metadata=metadata)
             except ShortVideoError as error:
                 raise VideoDecodeError(info.path, str(error)) from error
-            return reader.read(metadata.frames_indices), metadata
+            return self.fitted(reader.read(metadata.frames_indices), reader), metadata
 
     def resize_and_crop(self, clip: torch.Tensor) -> torch.Tensor:
         """The centre of a clip at the checkpoint's size: uint8 `(T, C, H, W)` to uint8 `(T, C, height, width)`."""
@@ -280,6 +283,28 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             return whole_frame(clip, size=(self.crop_size.height, self.crop_size.width))
         clip = self._resize_clip(clip)
         return self.center_crop(clip, self.crop_size) if self.do_center_crop else clip
+
+    def fitted(self, frames: torch.Tensor, video: VideoReader) -> torch.Tensor:
+        """Frames `(T, C, H, W)` of an open video with the channels that the statistics are of.
+
+        Grey becomes RGB with three equal channels, RGBA pictures lose their alpha, and RGB becomes grey as in BT.601.
+
+        Raises:
+            VideoDecodeError: other channels; uint8 where the statistics are in other units than 0 .. 1.
+        """
+        found, wanted = frames.shape[1], len(_listed(self.image_mean))
+        if frames.dtype == torch.uint8 and max(map(abs, _listed(self.image_mean))) > 1:
+            reason = f"has 8 bits, but image_mean {_listed(self.image_mean)} is not of values in 0 .. 1"
+            raise VideoDecodeError(video.path, reason)
+        if found == wanted or wanted == 1 and isinstance(self.image_mean, (int, float)):
+            return frames
+        if (found, wanted) == (1, 3):
+            return frames.expand(-1, 3, -1, -1)
+        if (found, wanted) == (4, 3) and getattr(video, "has_alpha", False):
+            return frames[:, :3]
+        if (found, wanted) == (3, 1):
+            return F.rgb_to_grayscale(frames)
+        raise VideoDecodeError(video.path, f"has {found} channels, the model takes {wanted}")
 
     def normalized_if_float(self, clip: torch.Tensor) -> torch.Tensor:
         """`(…, C, H, W)`: uint8 as it is, which models normalise on their device, and floats normalised.
@@ -289,7 +314,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         """
         if not clip.is_floating_point():
             return clip
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.image_mean, self.image_std))
+        mean, std = (torch.tensor(_listed(each))[:, None, None] for each in (self.image_mean, self.image_std))
         return (clip - mean) / std
 
     def views(self, video, num_segments: int, num_crops: int) -> torch.Tensor:
@@ -312,12 +337,13 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         with nullcontext(video) if is_open else _open(video) as frames:
             segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]
             needed = sorted(set().union(*segments))
-            frames = frames.read(needed)
+            images = frames.read(needed)
+            images = images if isinstance(video, torch.Tensor) else self.fitted(images, frames)
         # Several crops share one resize; a single one is what `resize_and_crop` makes.
-        frames = self._resize_clip(frames) if num_crops > 1 else self.resize_and_crop(frames)
-        frames = self.normalized_if_float(frames)
+        images = self._resize_clip(images) if num_crops > 1 else self.resize_and_crop(images)
+        images = self.normalized_if_float(images)
         row = {number: row for row, number in enumerate(needed)}
-        crops = self._crops(frames, num_crops)
+        crops = self._crops(images, num_crops)
         return torch.stack([crop[[row[number] for number in segment]] for segment in segments for crop in crops])
 
     def _crops(self, frames: torch.Tensor, num_crops: int) -> list[torch.Tensor]:
@@ -417,6 +443,10 @@ class VideoMAEImageProcessor(StockImageProcessor):
 
 def _per_channel(values, num_channels: int) -> list[float]:
     return [values] * num_channels if isinstance(values, (int, float)) else list(values)
+
+
+def _listed(values) -> list[float]:
+    return _per_channel(values, 1)
 
 
 def _covering(size: SizeDict, crop_size: SizeDict, clip: torch.Tensor) -> SizeDict:
