@@ -184,7 +184,7 @@ class TrainingClips(_Clips):
 
 
 class ValidationClips(_Clips):
-    """The middle clip of a video, cut from the centre: the single test view, nothing drawn. Items as of `TrainingClips`.
+    """The middle clip of a video, cut from the centre: the single test view. Items as of `TrainingClips`.
 
     The papers' code validates otherwise: on a random clip (V1), on a centred one of the stretched stride (V2).
     """
