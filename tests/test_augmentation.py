@@ -13,7 +13,6 @@ from videomae.augmentation import (
     fitted_size,
     horizontal_flip,
     horizontal_flip_with_label,
-    mirrored_classes,
     multi_scale_crop,
     multi_scale_sizes,
     near_whole_crop,
@@ -23,7 +22,6 @@ from videomae.augmentation import (
     thirteen_positions,
     whole_frame,
 )
-from videomae.listing import directional_classes
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -228,48 +226,6 @@ def test_flips_with_and_without_a_label_make_the_same_draw_and_the_label_follows
     assert set(labels) == {0, 1}
     always = horizontal_flip_with_label(clip, 2, mirrored=mirrored, generator=generator(), probability=1.0)
     assert always[1] == 2 and not torch.equal(always[0], clip)
-
-
-@pytest.mark.parametrize(
-    ("names", "mirrored"),
-    [
-        (["push left", "push right", "hold"], [1, 0, 2]),
-        (["SwipeRight", "Wave", "SwipeLeft"], [2, 1, 0]),
-        (["turn_LEFT", "Turn-Right"], [1, 0]),
-        (["Turning Hand Clockwise", "Turning Hand Counterclockwise"], [1, 0]),
-        (["spin anticlockwise", "spin clockwise"], [1, 0]),
-        (["SpinCounterClockwise", "SpinClockwise"], [1, 0]),
-        (["roll leftwards", "roll rightwards", "left-handed serve", "right-handed serve"], [1, 0, 3, 2]),
-        (["Pulling something from left to right", "Pulling something from right to left"], [1, 0]),
-        (["left 1", "left 2", "right 2", "right 1"], [3, 2, 1, 0]),
-        (["leftover", "bright", "copyright", "upright", "clockwork"], [0, 1, 2, 3, 4]),
-        ([], []),
-    ],
-)
-def test_a_mirrored_class_has_its_directions_exchanged(names, mirrored):
-    assert mirrored_classes(names) == mirrored
-    assert [mirrored[partner] for partner in mirrored] == list(range(len(names)))
-
-
-def test_directions_without_an_opposite_are_all_named():
-    with pytest.raises(ValueError) as raised:
-        mirrored_classes(["push left", "push right", "Swipe_Left", "spin clockwise"])
-    message = str(raised.value)
-    assert "'Swipe_Left' (mirrored 'swipe right', which no class is)" in message
-    assert "'spin clockwise' (mirrored 'spin counterclockwise', which no class is)" in message
-    assert "push" not in message
-
-
-def test_a_direction_with_two_opposites_is_an_error():
-    with pytest.raises(ValueError, match="'go left' .*which 2 classes are"):
-        mirrored_classes(["go left", "go right", "GoRight"])
-
-
-@pytest.mark.parametrize("name", ["left", "SwipeRight", "go leftward", "RIGHT-HAND", "lefthanded", "anticlockwise 2"])
-def test_what_the_list_of_videos_calls_a_direction_is_mirrored_or_refused(name):
-    assert directional_classes([name]) == [name]
-    with pytest.raises(ValueError, match=name):
-        mirrored_classes([name])
 
 
 def decoded_noise(frames: int = 4, height: int = 40, width: int = 56) -> torch.Tensor:

@@ -40,7 +40,7 @@ IMPORTS = {
     "cli": set(),
     "configuration_videomae": set(),
     "conversion": {"configuration_videomae", "image_processing_videomae", "modeling_videomae"},
-    "clips": {"augmentation", "image_processing_videomae", "listing", "rand_augment", "video"},
+    "clips": {"augmentation", "directions", "image_processing_videomae", "rand_augment", "video"},
     "copies": {"children", "preparation", "transcoding"},
     "data": {"clips", "configuration_videomae", "frames", "image_processing_videomae", "masking", "video"},
     "demo": {
@@ -57,6 +57,7 @@ IMPORTS = {
         "training",
         "visualization",
     },
+    "directions": set(),
     "evaluation": {"video"},
     "exclusion": {"tables"},
     "files": set(),

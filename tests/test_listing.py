@@ -7,7 +7,6 @@ import pytest
 
 from videomae.listing import (
     class_names,
-    directional_classes,
     load_training_videos,
     load_videos,
     read_class_names,
@@ -80,14 +79,6 @@ def test_linked_folders_are_followed(folder, tmp_path):
     root = folder("a/1.mp4")
     (root / "b").symlink_to(tmp_path / "data" / "a")
     assert [label for _, label in rows(load_videos(root, "train"))] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["turn left", "Right", "swipe_left", "SwipeRight", "LEFT-TURN", "walk leftwards", "anticlockwise", "clockwise"],
-)
-def test_classes_that_a_mirror_changes_are_told_by_a_word_of_their_name(name):
-    assert directional_classes(["leftover", "bright", name, "7", "copyright"]) == [name]
 
 
 # ---- lists ----

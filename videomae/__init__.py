@@ -35,6 +35,7 @@ _MODULES = (
     "configuration_videomae",
     "conversion",
     "data",
+    "directions",
     "evaluation",
     "frames",
     "image_processing_videomae",

@@ -7,7 +7,6 @@ in 4.0 ms once they are contiguous in (T, C, H, W) (one core).
 """
 
 import math
-import re
 from collections.abc import Sequence
 
 import torch
@@ -20,10 +19,6 @@ RANDOM_CROP_TRIES = 10
 ERASING_TRIES = 100
 MOST_STRETCH = 4 / 3  # of one side against the other: as far as the crops of pre-training and fine-tuning go
 BAR = 128  # of uint8: the grey of what a whole frame leaves of the picture, as RandAugment's
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z\W_]+")  # swipe_left, SwipeLeft, SWIPE-LEFT 2
-_COUNTERCLOCKWISE = re.compile(r"\b(?:counter|anti) ?clockwise\b")
-_DIRECTION = re.compile(r"\b(left|right)(wards?|hand(?:ed)?)?\b|\b(?:counter)?clockwise\b")
-_MIRROR = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
 
 
 def multi_scale_crop(clip: Tensor, *, size: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -147,46 +142,11 @@ def horizontal_flip_with_label(
 ) -> tuple[Tensor, int]:
     """`horizontal_flip` with the same draw, and the label of what is then to be seen.
 
-    `mirrored` has the class that each class becomes, as from `mirrored_classes`.
+    `mirrored` has the class that each class becomes, as from `directions.mirrored_classes`.
     """
     if _draw_uniform(0.0, 1.0, generator) < probability:
         return F.horizontal_flip(clip), mirrored[label]
     return clip, label
-
-
-def mirrored_classes(class_names: Sequence[str]) -> list[int]:
-    """For each class the one that its mirrored videos show: "SwipeLeft" becomes "SwipeRight", most stay.
-
-    The words left and right (-ward, -wards, -hand, -handed) change places, and clockwise with counterclockwise or
-    anticlockwise; a name with several changes in all of them. Case and what separates words do not matter.
-    Raises ValueError that names every class whose mirror image is no class, or more than one.
-    """
-    spelled = [_spelled(name) for name in class_names]
-    images = [_DIRECTION.sub(_mirrored_word, name) for name in spelled]
-    partners = [
-        [index] if image == spelled[index] else [other for other, name in enumerate(spelled) if name == image]
-        for index, image in enumerate(images)
-    ]
-    wrong = [
-        f"{name!r} (mirrored {image!r}, which {f'{len(found)} classes are' if found else 'no class is'})"
-        for name, image, found in zip(class_names, images, partners, strict=True)
-        if len(found) != 1
-    ]
-    if wrong:
-        raise ValueError(
-            f"mirrored clips have no label: {', '.join(wrong)}; give every direction its opposite, or do not mirror"
-        )
-    return [partner for (partner,) in partners]
-
-
-def _spelled(class_name: str) -> str:
-    """Its words in lower case, one blank between two, and one spelling of counterclockwise."""
-    return _COUNTERCLOCKWISE.sub("counterclockwise", " ".join(_WORD.findall(class_name)).lower())
-
-
-def _mirrored_word(word: re.Match) -> str:
-    side, ending = word.group(1), word.group(2) or ""
-    return _MIRROR[side] + ending if side else _MIRROR[word.group()]
 
 
 def random_erasing(

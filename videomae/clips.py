@@ -21,14 +21,13 @@ from torch import Tensor
 from .augmentation import (
     horizontal_flip,
     horizontal_flip_with_label,
-    mirrored_classes,
     multi_scale_crop,
     near_whole_crop,
     random_erasing,
     random_resized_crop,
 )
+from .directions import directional_classes, mirrored_classes
 from .image_processing_videomae import VideoMAEVideoProcessor
-from .listing import directional_classes
 from .rand_augment import RandAugment
 from .video import VideoReader
 

@@ -19,8 +19,6 @@ from .lists import LIST_EXTENSIONS, read_list, read_text
 from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Table, some, summary
 
 METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # swipe_left, SwipeLeft, SWIPE-LEFT
-_DIRECTION = re.compile(r"(?:left|right)(?:wards?|hand(?:ed)?)?|(?:counter|anti)?clockwise", re.IGNORECASE)
 
 WRITTEN_HERE = ("scan.csv", "bad.csv")  # by `videomae scan` and `videomae prepare`, beside the lists of splits
 
@@ -147,11 +145,6 @@ def class_names(videos: datasets.Dataset) -> list[str]:
         kind = "several classes a video" if isinstance(label, datasets.List) else "no classes"
         raise ValueError(f"the labels are {kind} ({label}), wanted one class a video: its name, or an integer")
     return label.names
-
-
-def directional_classes(class_names: Sequence[str]) -> list[str]:
-    """Those whose names say left, right or clockwise, as words: mirrored, their videos show another class."""
-    return [name for name in class_names if any(map(_DIRECTION.fullmatch, _WORD.findall(name)))]
 
 
 def read_class_names(file: str | os.PathLike) -> list[str]:
@@ -380,7 +373,6 @@ __all__ = [
     "LABEL_COLUMNS",
     "PATH_COLUMNS",
     "class_names",
-    "directional_classes",
     "find_paths",
     "load_training_videos",
     "load_videos",
