@@ -53,9 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.preparation import Preparation, totals_text
     from videomae.transcoding import Encoding
 
+    num_workers = available_cores() if arguments.num_workers is None else arguments.num_workers
+    if num_workers < 1:
+        raise ValueError(f"--num_workers is {num_workers}, wanted at least 1")
     encoding = Encoding(short_side=arguments.short_side, crf=arguments.crf, min_psnr=arguments.min_psnr)
     preparation = Preparation(arguments.source, arguments.destination, encoding, again=arguments.again)
-    running = preparation.run(num_workers=arguments.num_workers or available_cores(), time_limit=arguments.time_limit)
+    running = preparation.run(num_workers=num_workers, time_limit=arguments.time_limit)
     done = len(preparation) - len(preparation.todo)
     for _ in tqdm(running, total=len(preparation), initial=done, desc="prepare", unit="video"):
         pass

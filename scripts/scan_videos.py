@@ -9,7 +9,8 @@ Writes SRC/scan.csv (for a list: scan.csv beside it), a line for each video: fra
 reason if not; and scan.json, the totals with a fingerprint of each split. Paths in the csv are relative to its folder,
 so that both move with the videos. Training leaves out what is not ok with `--exclude videos/scan.csv`.
 
-Each file is decoded in a child process that --time_limit ends: a file that hangs or crashes the decoder costs no more
+Video files are decoded by PyAV, which reports damage that torchcodec (VIDEOMAE_DECODER=torchcodec) passes over. Each
+file is decoded in a child process that --time_limit ends: a file that hangs or crashes the decoder costs no more
 than itself. A second call scans only what is new or has changed. A file that a list names and that does not exist is
 one of the bad ones.
 
@@ -47,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.listing import find_paths
     from videomae.scanning import scan_videos, summary, summary_text
 
+    num_workers = available_cores() if arguments.num_workers is None else arguments.num_workers
+    if num_workers < 1:
+        raise ValueError(f"--num_workers is {num_workers}, wanted at least 1")
     source = arguments.source.expanduser()
     splits = find_paths(source)
     root = source if source.is_dir() else source.parent
@@ -55,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     scanned = scan_videos(
         paths,
         output,
-        num_workers=arguments.num_workers or available_cores(),
+        num_workers=num_workers,
         time_limit=arguments.time_limit,
         again=arguments.again,
     )

@@ -208,5 +208,17 @@ def test_a_parent_too_busy_to_look_finds_what_was_done_and_what_was_not():
     assert len(done) == 3
 
 
-def test_cores_are_those_this_process_may_use():
-    assert 1 <= available_cores() <= os.cpu_count()
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
+def test_cores_are_those_this_process_may_use(run_python):
+    code = (
+        "import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])\n"
+        "from videomae.children import available_cores; print(available_cores())"
+    )
+    assert run_python(code).stdout == "1\n"
+
+
+def test_without_affinity_masks_all_cores_are_this_processs(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    for count, cores in ((24, 24), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
+        assert available_cores() == cores

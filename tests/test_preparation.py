@@ -260,6 +260,13 @@ def test_destinations_that_would_do_harm_are_refused(videos, tmp_path, capsys):
         assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("number", [0, -2])
+def test_fewer_than_one_process_are_refused(number, videos, tmp_path, capsys):
+    code, _, error = prepare(videos, tmp_path / "small", "--num_workers", number, capsys=capsys)
+    assert code == 2 and f"--num_workers is {number}, wanted at least 1" in error
+    assert not (tmp_path / "small").exists()
+
+
 def test_two_originals_for_one_copy_are_refused(videos, tiny_clip, tmp_path, capsys):
     tiny_clip("data/train/clap/a.mkv")
     code, _, error = prepare(videos, tmp_path / "small", capsys=capsys)

@@ -209,7 +209,8 @@ def test_a_missing_file_of_a_list_is_a_bad_video_and_nothing_stops(videos, tmp_p
     ("arguments", "message"),
     [
         (["nowhere"], "no such folder or list"),
-        ([".", "--num_workers", "-1"], "num_children must be positive"),
+        ([".", "--num_workers", "0"], "--num_workers is 0, wanted at least 1"),
+        ([".", "--num_workers", "-1"], "--num_workers is -1, wanted at least 1"),
         ([".", "--output", "data/clap/a.mp4"], "there, and not the csv of a scan"),
         ([".", "--output", "data/clap/a.mp4/scan.csv"], "a.mp4"),
     ],
@@ -218,6 +219,15 @@ def test_what_can_not_be_scanned_is_exit_code_2(arguments, message, videos, monk
     monkeypatch.chdir(videos.parent)
     assert cli.main(["scan", *arguments]) == 2
     assert message in capsys.readouterr().err
+    assert not (videos.parent / "scan.csv").exists()
+
+
+def test_pyav_decodes_whatever_training_decodes_with(tiny_clip, monkeypatch):
+    path = str(tiny_clip("clip.avi", codec="mpeg4"))
+    expected = scan_video(path)
+    monkeypatch.setenv("VIDEOMAE_DECODER", "torchcodec")
+    monkeypatch.setattr("videomae.frames.TorchcodecReader", lambda *source, **settings: pytest.fail("torchcodec"))
+    assert scan_video(path) == expected
 
 
 def test_a_second_scan_looks_only_at_what_is_new_or_changed(videos, tiny_clip, monkeypatch):

@@ -39,6 +39,7 @@ class ChildFailure:
 
 def available_cores() -> int:
     """CPU cores that this process may use."""
+    # The affinity mask is what a batch system or `taskset` grants; systems without one have all their cores.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,6 +1,8 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Decode every video of a set once, and note in a csv what each of them is and which can not be used.
 
+Video files are always decoded by PyAV (`VideoReader`), whatever VIDEOMAE_DECODER says: it alone reports every damage.
+
 The csv has a header and one line a video, in the order of their paths:
 
     path           relative to the csv's folder where the video lies in it, absolute otherwise: a csv beside the videos
@@ -66,7 +68,7 @@ def scan_video(path: str) -> ScannedVideo:
     size, modified = stamp(path)
     found = ScannedVideo(path, bytes=size, modified=modified)
     try:
-        with open_video(path, num_threads=1) as reader:
+        with open_video(path, num_threads=1, video_reader=VideoReader) as reader:
             counted = _decode_all(reader)
             header_frames = reader.header_frames if isinstance(reader, VideoReader) else counted
             info = asdict(reader.info)
