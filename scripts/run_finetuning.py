@@ -13,12 +13,17 @@ On eight GPUs, with a total batch of 8 x 8 = 64 clips:
 With the augmentation of the paper:
     videomae finetune … --rand_augment rand-m7-n4-mstd0.5-inc1 --erasing 0.25 --mixup 0.8 --cutmix 1.0 --repeats 2
 
+As a row of the paper (`videomae recipes` lists them), and as we would begin with a few videos of one's own:
+    videomae finetune --recipe finetune_k400_base_1600 --data k400 --model runs/pretrain --output_dir runs/finetune
+    videomae finetune --recipe auto --data videos --model MCG-NJU/videomae-base-finetuned-kinetics --output_dir run
+
 Validation looks at one view of a video, its middle. Leaves model, processor, metrics.json and trainer_state.json (the
 curves) in the output folder; `videomae evaluate` measures it with the paper's views.
 """
 
 import logging
 import sys
+from functools import partial
 
 from videomae import cli
 from videomae.arguments import (
@@ -28,9 +33,11 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
+from videomae.recipes import recipe_flags
 
 logger = logging.getLogger(__name__)
 
+TYPES = (FinetuningVideoArguments, FinetuningModelArguments, OptimizationArguments)
 # VideoMAE's fine-tuning, where it differs from its pre-training.
 DEFAULTS = {
     "num_train_epochs": 30,
@@ -45,8 +52,16 @@ DEFAULTS = {
 }
 
 
+def count_videos(argv: list[str] | None) -> tuple[int, int]:
+    from videomae.training_data import count_training_videos
+
+    video, *_ = parse_known(argv, TYPES, description=__doc__, defaults=DEFAULTS)
+    return count_training_videos(video, labels=True)
+
+
 def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
     """The classifier, with the encoder that the arguments name and the classes of the videos."""
+    from videomae.classes import labels_of, with_classes
     from videomae.configuration_videomae import VideoMAEConfig
     from videomae.modeling_videomae import VideoMAEForVideoClassification
 
@@ -66,36 +81,6 @@ def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
     return with_classes(model, class_names)
 
 
-def labels_of(class_names: list[str]) -> dict:
-    """The configuration's fields for these classes."""
-    id2label = dict(enumerate(class_names))
-    return {"id2label": id2label, "label2id": {name: number for number, name in id2label.items()}}
-
-
-def with_classes(model, class_names: list[str]):
-    """The model itself, its classifier in the order of these classes, or a fresh one where it has others."""
-    from torch import nn
-
-    known = [model.config.id2label[number] for number in range(model.config.num_labels)]
-    trained = type(model).__name__ in (model.config.architectures or ())  # otherwise its head is fresh anyway
-    model.config.update(labels_of(class_names))
-    if trained and sorted(known) == sorted(class_names):
-        order = [known.index(name) for name in class_names]
-        for parameter in model.classifier.parameters():
-            parameter.data = parameter.data[order]
-        return model
-    if trained:
-        logger.warning(
-            "the classifier was trained for %d other classes (%s …): it is replaced by a fresh one for the %d of the "
-            "videos (%s …)",
-            *(len(known), ", ".join(known[:3]), len(class_names), ", ".join(class_names[:3])),
-        )
-    model.num_labels = len(class_names)
-    model.classifier = nn.Linear(model.config.hidden_size, model.num_labels)
-    model._init_weights(model.classifier)
-    return model
-
-
 def accuracy(prediction) -> dict[str, float]:
     """Accuracies in percent; one clip is one video here."""
     import torch
@@ -106,8 +91,8 @@ def accuracy(prediction) -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    types = (FinetuningVideoArguments, FinetuningModelArguments, OptimizationArguments)
-    video, model_arguments, optimization, rest = parse_known(argv, types, description=__doc__, defaults=DEFAULTS)
+    defaults = DEFAULTS | recipe_flags(argv, "finetune", count=partial(count_videos, argv))
+    video, model_arguments, optimization, rest = parse_known(argv, TYPES, description=__doc__, defaults=defaults)
 
     from transformers import set_seed
 
@@ -115,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.clips import TrainingClips, ValidationClips
     from videomae.data import ClassificationCollator, make_processor
     from videomae.rand_augment import RandAugment
-    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
+    from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, freeze, train_and_save
 
     if video.validate:
         report = training_data.check_training_videos(video, labels=True)
@@ -129,9 +114,12 @@ def main(argv: list[str] | None = None) -> int:
     videos = training_data.open_training_videos(video, labels=True, batch_size=training.per_device_train_batch_size)
     if videos.validation is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
-        training.eval_strategy = "no"
+        training.eval_strategy, training.early_stopping_patience = "no", None
+    if video.balance_classes:
+        training.class_weights = training_data.balanced_class_weights(videos)
 
     model = build_model(model_arguments, videos.class_names)
+    freeze(model, model_arguments.trained_blocks)
     processor = make_processor(
         model.config, model_arguments.checkpoint, **model_arguments.statistics(), **video.processor_settings()
     )

@@ -12,6 +12,9 @@ On eight GPUs, with a total batch of 8 x 32 x 4 = 1024 clips:
         --data videos --output_dir runs/pretrain --per_device_train_batch_size 32 \\
         --gradient_accumulation_steps 4
 
+As the paper did, on as many GPUs as there are (`videomae recipes` lists the rows):
+    videomae pretrain --recipe pretrain_k400_base_1600 --data k400 --output_dir runs/pretrain
+
 What is wrong with the videos' list, before it costs a night:
     videomae pretrain --data videos.csv --output_dir runs/pretrain --validate true
 
@@ -29,6 +32,16 @@ from videomae.arguments import (
     complete,
     parse_known,
 )
+from videomae.recipes import recipe_flags
+
+TYPES = (PretrainingVideoArguments, PretrainingModelArguments, OptimizationArguments)
+
+
+def count_videos(argv: list[str] | None) -> tuple[int, int]:
+    from videomae.training_data import count_training_videos
+
+    video, *_ = parse_known(argv, TYPES, description=__doc__)
+    return count_training_videos(video, labels=False)
 
 
 def build_model(arguments: PretrainingModelArguments):
@@ -64,8 +77,8 @@ def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]
 
 
 def main(argv: list[str] | None = None) -> int:
-    types = (PretrainingVideoArguments, PretrainingModelArguments, OptimizationArguments)
-    video, model_arguments, optimization, rest = parse_known(argv, types, description=__doc__)
+    defaults = recipe_flags(argv, "pretrain", count=partial(count_videos, argv))
+    video, model_arguments, optimization, rest = parse_known(argv, TYPES, description=__doc__, defaults=defaults)
 
     from transformers import set_seed
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not follow __getatt
     from .modeling_videomae import VideoMAEForPreTraining as VideoMAEForPreTraining
     from .modeling_videomae import VideoMAEForVideoClassification as VideoMAEForVideoClassification
     from .modeling_videomae import VideoMAEModel as VideoMAEModel
+    from .recipes import RECIPES as RECIPES
     from .training import VideoMAETrainer as VideoMAETrainer
 
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "RECIPES": "recipes",
     "VideoMAEConfig": "configuration_videomae",
     "VideoMAEForPreTraining": "modeling_videomae",
     "VideoMAEForVideoClassification": "modeling_videomae",
@@ -45,6 +47,7 @@ _MODULES = (
     "mixing",
     "preparation",
     "rand_augment",
+    "recipes",
     "modeling_videomae",
     "shards",
     "streamed_rows",

@@ -136,6 +136,9 @@ class FinetuningVideoArguments(VideoArguments):
         None,
     )
     erasing: float = flag("Share of the clips in which a random box is filled with noise (paper: 0.25).", 0.0)
+    balance_classes: bool = flag(
+        "Weigh each class in the training loss by the inverse of its number of training videos.", False
+    )
 
     def complaints(self) -> list[str]:
         wrong = super().complaints()
@@ -158,7 +161,8 @@ NOT_IN_CONFIG = (
     "from_scratch",
     "interpolate_positions",
     "adapt_channels",
-)  # they say where the configuration is from
+    "trained_blocks",
+)  # they say where the configuration is from, and what of the network learns
 
 
 @dataclass
@@ -246,9 +250,15 @@ class FinetuningModelArguments(ModelArguments):
 
     from_scratch: bool = flag("Take only the architecture of the checkpoint, with new weights.", False)
     classifier_dropout: float | None = flag("Dropout before the classifier.", None)
+    trained_blocks: int | None = flag(
+        "Blocks of the encoder that learn, counted from the last one; 0: only the classifier; default: all there is.",
+        None,
+    )
 
     def complaints(self) -> list[str]:
         wrong = super().complaints()
+        if self.trained_blocks is not None and self.trained_blocks < 0:
+            wrong.append(f"--trained_blocks is {self.trained_blocks}, wanted at least 0")
         if self.interpolate_positions is not None and self.checkpoint is not None and self.from_scratch:
             wrong.append("--interpolate_positions is for a checkpoint's positions, --from_scratch takes none of them")
         return wrong
@@ -267,10 +277,20 @@ class OptimizationArguments:
     _argument_group_name = "training"
 
     output_dir: str = flag("Folder for checkpoints, the trained model and metrics.json.")
+    recipe: str | None = flag(
+        "Settings of one row of the papers instead of the defaults (`videomae recipes` lists them), or auto: those "
+        "for a small set of this size.",
+        None,
+    )
     num_train_epochs: float = flag("Passes over the training videos.", 800)
     per_device_train_batch_size: int = flag("Clips of one device in one forward pass.", 8)
     per_device_eval_batch_size: int = flag("The same in validation.", 8)
-    gradient_accumulation_steps: int = flag("Forward passes of one optimiser step.", 1)
+    total_batch: int | None = flag(
+        "Videos of one optimiser step, over all devices: gradients are accumulated until it is reached.", None
+    )
+    gradient_accumulation_steps: int | None = flag(
+        "Forward passes of one optimiser step; default: what --total_batch needs, or 1.", None
+    )
     base_learning_rate: float = flag("Learning rate for a total batch of 256; scaled by total batch / 256.", 1.5e-4)
     min_learning_rate: float = flag("Where the cosine ends; scaled in the same way.", 1e-5)
     learning_rate: float | None = flag("The peak learning rate itself, instead of the scaled one.", None)
@@ -288,12 +308,22 @@ class OptimizationArguments:
         "Weight of each class in the training loss, in the order of the labels.", None
     )
     bf16: bool | None = flag("Train in bfloat16; default: on GPUs that have it.", None)
+    activation_checkpointing: bool | None = flag(
+        "Compute activations again in the backward pass: slower, less memory.", None
+    )
     seed: int = flag("Of the weights, the order of the videos, the crops and the masks.", 0)
     dataloader_num_workers: int = flag("Processes of each device that decode videos.", 2)
     logging_steps: float = flag("Steps from one line of the log to the next.", 10)
     eval_strategy: Literal["no", "steps", "epoch"] = flag("When the validation videos are looked at.", "no")
     save_strategy: Literal["no", "steps", "epoch", "best"] = flag("When checkpoints are written.", "epoch")
     save_total_limit: int | None = flag("Checkpoints that are kept.", 2)
+    load_best_model_at_end: bool = flag("Leave the best checkpoint of the run, not its last.", False)
+    metric_for_best_model: str | None = flag(
+        "What says which one is best (top1, mean_class_accuracy …); default: the validation loss.", None
+    )
+    early_stopping_patience: int | None = flag(
+        "End the training after so many validations that were no better than the best; default: never.", None
+    )
     resume_from_checkpoint: str | None = flag("Checkpoint folder to continue from.", None)
 
     def complaints(self) -> list[str]:
@@ -310,6 +340,11 @@ class OptimizationArguments:
         for name in ("mixup", "cutmix"):
             if getattr(self, name) < 0:
                 wrong.append(f"--{name} is {getattr(self, name)}, wanted 0 or more")
+        for name in ("total_batch", "early_stopping_patience"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                wrong.append(f"--{name} is {getattr(self, name)}, wanted at least 1")
+        if self.early_stopping_patience is not None and not self.load_best_model_at_end:
+            wrong.append("--early_stopping_patience keeps the best checkpoint: it needs --load_best_model_at_end true")
         if self.warmup_epochs < 0:
             wrong.append(f"--warmup_epochs is {self.warmup_epochs}, wanted 0 or more")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:

@@ -5,6 +5,7 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 
 from .arguments import OptimizationArguments, flag
 from .files import write_json
@@ -85,6 +86,21 @@ def parameter_groups(
     return sorted(groups.values(), key=lambda group: group["lr"], reverse=True)
 
 
+def freeze(model: nn.Module, trained_blocks: int | None) -> None:
+    """Leave a classifier's head and the last `trained_blocks` blocks of its encoder to learn; None: all of it.
+
+    Raises ValueError where the encoder has fewer.
+    """
+    if trained_blocks is None:
+        return
+    blocks = model.videomae.encoder.layer
+    if trained_blocks > len(blocks):
+        raise ValueError(f"trained_blocks is {trained_blocks}, but the encoder has {len(blocks)} blocks")
+    model.videomae.requires_grad_(False)
+    for block in blocks[len(blocks) - trained_blocks :]:
+        block.requires_grad_(True)
+
+
 # ---- arguments ----
 
 
@@ -105,7 +121,13 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
             raise ValueError("the training arguments do not fit:\n- " + "\n- ".join(complaints))
         if self.bf16 is None:
             self.bf16 = not (self.fp16 or self.use_cpu) and _has_bf16()
+        if self.activation_checkpointing is not None:
+            self.gradient_checkpointing = self.activation_checkpointing  # its name in older transformers
+        if self.gradient_accumulation_steps is None:
+            self.gradient_accumulation_steps = self._needed_accumulation()
         super().__post_init__()
+        if self.total_batch not in (None, self.total_batch_size):
+            raise ValueError(self._other_total_batch())
         if self.learning_rate is None:
             self.learning_rate = self.base_learning_rate * self.total_batch_size / BASE_BATCH
         if self.learning_rate < self.final_learning_rate:
@@ -119,6 +141,25 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
     def total_batch_size(self) -> int:
         """Clips of one optimiser step, over all devices."""
         return self.train_batch_size * self.gradient_accumulation_steps * self.world_size
+
+    def _needed_accumulation(self) -> int:
+        # transformers knows the processes only after `__post_init__`, which already reads the accumulation steps
+        processes = int(os.environ.get("WORLD_SIZE", 1))
+        if self.total_batch is None:
+            return 1
+        return accumulation_steps(self.total_batch, self.per_device_train_batch_size, processes)
+
+    def _other_total_batch(self) -> str:
+        found = (
+            f"total_batch is {self.total_batch}, but per_device_train_batch_size {self.per_device_train_batch_size} x "
+            f"gradient_accumulation_steps {self.gradient_accumulation_steps} x {self.world_size} processes x "
+            f"{max(self.n_gpu, 1)} devices of each = {self.total_batch_size}"
+        )
+        if self.n_gpu > 1:
+            return (
+                f"{found}: start a process for each GPU (accelerate launch --multi_gpu --num_processes {self.n_gpu})"
+            )
+        return f"{found}: leave gradient_accumulation_steps out, or make total_batch {self.total_batch_size}"
 
     @property
     def final_learning_rate(self) -> float:
@@ -142,6 +183,29 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
         return wrong
 
 
+def accumulation_steps(total_batch: int, per_device_batch: int, processes: int) -> int:
+    """Forward passes of each device in one optimiser step of `total_batch` clips.
+
+    Raises ValueError where there is no such number, with what would divide.
+    """
+    steps, left = divmod(total_batch, per_device_batch * processes)
+    if steps and not left:
+        return steps
+    share, left = divmod(total_batch, processes)
+    if left:
+        what = f"the number of processes may be {_divisors(total_batch)}"
+    else:
+        what = f"with {processes} processes, per_device_train_batch_size may be {_divisors(share)}"
+    raise ValueError(
+        f"total_batch {total_batch} is no multiple of per_device_train_batch_size {per_device_batch} x {processes} "
+        f"processes = {per_device_batch * processes}: {what}"
+    )
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(divisor) for divisor in range(1, number + 1) if number % divisor == 0)
+
+
 def _has_bf16() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
@@ -159,7 +223,7 @@ class EpochSampler(torch.utils.data.Sampler):
         if len(dataset) < total_batch:
             raise ValueError(
                 f"{len(dataset)} training samples do not fill one optimiser step of {total_batch}: lower "
-                "per_device_train_batch_size or gradient_accumulation_steps"
+                "total_batch, per_device_train_batch_size or gradient_accumulation_steps"
             )
         self.dataset = dataset
         self.steps = len(dataset) // total_batch
@@ -220,6 +284,8 @@ class VideoMAETrainer(Trainer):
         self._mixed = (None, 0)  # optimiser step, forward passes of it so far
         self._waited = 0.0  # seconds since the last line of the log
         self._logged_at = None
+        if self.args.early_stopping_patience is not None:
+            self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
 
     def _mixing(self) -> Mixing:
         config = self.model.config

@@ -5,6 +5,7 @@
 read, or streams (tar shards, the Hub with `--streaming`: `streaming`), which come in the order of their shards.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,6 +53,26 @@ def open_training_videos(arguments: VideoArguments, *, labels: bool, batch_size:
         options["class_names"] = train.class_names
         validation = _open_validation(arguments, options)
     return TrainingVideos(train, validation, train.class_names)
+
+
+def count_training_videos(arguments: VideoArguments, *, labels: bool) -> tuple[int, int]:
+    """Numbers of training videos and of their classes (0 without labels). Raises ValueError for a stream."""
+    if is_stream(arguments, arguments.data):
+        raise ValueError(f"--recipe auto counts the videos of a list or folder; {arguments.data} is a stream")
+    videos = open_training_videos(arguments, labels=labels, batch_size=1)
+    return len(videos.train), len(videos.class_names or ())
+
+
+def balanced_class_weights(videos: TrainingVideos) -> list[float]:
+    """Weight of each class: videos / (classes * its videos), 0 for a class without any; their mean over videos is 1.
+
+    Raises ValueError for a stream, whose labels are only known when it was read.
+    """
+    if not isinstance(videos.train, datasets.Dataset):
+        raise ValueError("--balance_classes counts the labels of a list or folder, --data is a stream")
+    counts = Counter(videos.train["label"])
+    present = len(videos.train) / len(counts)
+    return [present / counts[label] if counts[label] else 0.0 for label in range(len(videos.class_names))]
 
 
 def make_dataset(
@@ -120,4 +141,12 @@ def _open_validation(arguments: VideoArguments, options: dict) -> Videos:
     return splits["validation"] if "validation" in splits else next(iter(splits.values()))
 
 
-__all__ = ["TrainingVideos", "check_training_videos", "is_stream", "make_dataset", "open_training_videos"]
+__all__ = [
+    "TrainingVideos",
+    "balanced_class_weights",
+    "check_training_videos",
+    "count_training_videos",
+    "is_stream",
+    "make_dataset",
+    "open_training_videos",
+]
