@@ -113,27 +113,35 @@ def test_bytes_of_a_row_are_read_and_named_where_they_are_bad(videos, validation
 class _Memory:
     """A collator that tells the resident memory (bytes) and open files of its worker instead of the clips."""
 
+    def __init__(self, collator):
+        self.collator = collator
+
     def __call__(self, items):
-        PretrainingCollator()(items)
+        self.collator(items)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="reads /proc")
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize(
+    ("codec", "options", "kind"),
+    [
+        ("libx264", {"g": "1"}, "pretraining"),  # as prepared
+        ("libx264", {"g": "12", "bf": "2"}, "augmented"),  # seeks
+        ("mpeg4", {}, "pretraining"),  # is decoded from the beginning
+    ],
+)
 def test_memory_and_open_files_of_a_worker_stay_what_they_are_over_twenty_thousand_clips(
-    tiny_clip, processor, tiny_config, codec
+    tiny_clip, request, codec, options, kind
 ):
-    options = {"g": "1"} if codec == "libx264" else {}
     for number in range(20):
-        clip = tiny_clip(f"many/{number}.mp4", num_frames=20 + number, codec=codec, options=options)
-    table = load_videos(clip.parent, "train")
-    table = table.select([row % 20 for row in range(20_000)])
-    clips = PretrainingClips(processor, mask=partial(tube_mask, tiny_config().grid, 0.75), repeats=2)
-    loader = torch.utils.data.DataLoader(VideoDataset(table, clips), 10, num_workers=1, collate_fn=_Memory())
-    memory, files = zip(*loader, strict=True)
-    settled = memory[200]  # after 2,000 clips
+        clip = tiny_clip(f"many/{'ab'[number % 2]}/{number}.mp4", num_frames=20 + number, codec=codec, options=options)
+    table = load_videos(clip.parents[1], "train").select([row % 20 for row in range(20_000)])
+    dataset = VideoDataset(table, request.getfixturevalue(kind)().clips)
+    collator = _Memory(PretrainingCollator() if kind == "pretraining" else ClassificationCollator())
+    memory, files = zip(*torch.utils.data.DataLoader(dataset, 10, num_workers=1, collate_fn=collator), strict=True)
+    settled = memory[200]  # after 2,000 videos
     assert max(memory[200:]) < 1.03 * settled and min(memory[200:]) > 0.97 * settled
     assert len(set(files[200:])) == 1
 
