@@ -87,7 +87,12 @@ def test_a_split_without_any_video_left_is_an_error(data):
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [(None, "scan.csv: no such file"), ("path,ok\na/1.mp4,perhaps\n", "the column ok holds 'perhaps'")],
+    [
+        (None, "scan.csv: no such file"),
+        ("path,ok\na/1.mp4,perhaps\n", "the column ok holds 'perhaps'"),
+        ("ok,path\nTrue,a/1.mp4\n\nFalse\n", "scan.csv, line 4: 1 columns, wanted ok and path .2.: 'False'"),
+        ("path,ok\na/1.mp4\n", "scan.csv, line 2: 1 columns, wanted path and ok"),
+    ],
 )
 def test_what_to_exclude_is_clear(data, text, found):
     if text:

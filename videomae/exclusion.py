@@ -89,7 +89,15 @@ def _read_paths(file: Path) -> list[str]:
     header = [name.strip().lower() for name in next(lines, [])]
     if "path" not in header:
         return [line.strip() for line in text.split("\n") if line.strip()]
-    rows = [dict(zip(header, cells, strict=False)) for cells in lines if cells]
+    rows = []
+    for cells in lines:
+        row = dict(zip(header, cells, strict=False))
+        if cells and not {"path", "ok"} & {*header} <= {*row}:
+            raise ValueError(
+                f"exclude: {file}, line {lines.line_num}: {len(cells)} columns, wanted {' and '.join(header)} "
+                f"({len(header)}): {','.join(cells)!r}"
+            )
+        rows += [row] if cells else []
     unclear = sorted({row.get("ok", "") for row in rows if row.get("ok", "").lower() not in _OK})
     if "ok" in header and unclear:
         raise ValueError(
