@@ -134,7 +134,7 @@ def test_integer_labels_take_given_names(listed):
         ("03", ["jump", "run", "swim", "walk"], [0, 3]),  # some of the classes
         (["walk", "run"], ["jump", "run", "swim", "walk"], [3, 1]),
         ("20", ["2", "1", "0"], [0, 2]),  # names that happen to be integers
-        ("01", ["1", "2", "3"], [0, 1]),  # one of them is no name: all are positions
+        (["07", "3"], ["3", "7"], [1, 0]),
     ],
 )
 def test_all_labels_of_a_list_are_positions_in_the_given_names_or_all_are_names(listed, labels, names, numbers):

@@ -120,14 +120,25 @@ def test_labels_are_numbers_or_names(write_shard, extension, labels, class_names
 @pytest.mark.parametrize(
     ("members", "given", "message"),
     [
-        ({"a.mp4": b"x", "a.cls": "0", "b.mp4": b"x"}, None, "1 videos have no label .*/b.mp4: label None"),
+        ({"a.mp4": b"x", "a.cls": "0", "b.mp4": b"x"}, None, "1 videos have no label .*/b.mp4: label '' is missing"),
         ({"a.mp4": b"x", "a.cls": "sit"}, ["run"], "/a.mp4: label 'sit'"),
-        ({"a.mp4": b"x", "a.cls": "3"}, ["run", "sit"], "among the 2 classes\n.*label '3'"),
+        (
+            {"a.mp4": b"x", "a.cls": "3"},
+            ["run", "sit"],
+            "among the 2 classes\n.*label '3' is out of range; the classes are 0 to 1",
+        ),
+        ({"a.mp4": b"x", "a.cls": "1", "b.mp4": b"x", "b.cls": "run"}, ["run", "sit"], "/a.mp4: label '1' is unknown"),
+        ({"a.mp4": b"x", "a.cls": "0.5"}, None, "the labels are numbers .0.5., wanted classes"),
+        ({"a.mp4": b"x", "a.json": '{"label": [1]}', "b.mp4": b"x", "b.cls": "c"}, None, "/a.mp4: label ''"),
         ({"a.mp4": b"x", "a.cls": "-1"}, ["run", "sit"], "label '-1'"),
         ({"a.mp4": b"x", "a.json": "{", "b.mp4": b"x", "b.json": '{"label": "c"}'}, None, "/a.mp4: label ''"),
         ({"a.mp4": b"x", "a.json": "[" * 9999, "b.mp4": b"x", "b.cls": "c"}, None, "/a.mp4: label ''"),
         ({"a.mp4": b"x", "a.cls": "c" * 99999, "b.mp4": b"x", "b.cls": "c"}, None, "/a.mp4: label ''"),
-        ({"a.mp4": b"x", "a.cls": "999999999"}, None, "the largest label is 999999999, but only 1 classes"),
+        (
+            {"a.mp4": b"x", "a.cls": "999999999"},
+            None,
+            r"the largest label is 999999999, but 999999999 below it have no video \(0, 1, 2, 3, 4 …",
+        ),
     ],
 )
 def test_labels_that_are_missing_unknown_or_out_of_range_raise(write_shard, members, given, message):

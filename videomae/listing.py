@@ -15,8 +15,9 @@ import datasets
 from . import stored
 from .exclusion import rows_left
 from .folders import find_videos, is_video_name, read_folder, visible_entries
+from .labels import UNLABELLED, are_integers, are_measured, class_numbers, find_class_names, label_complaint
 from .lists import LIST_EXTENSIONS, read_list, read_text
-from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Table, some, summary
+from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Table, some, summary
 
 METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
 
@@ -48,10 +49,10 @@ def load_videos(
               folder (columns as in `stored`);
             - "hf:owner/name" or "hf:owner/name:configuration", a data set of the Hub, which is downloaded.
         split: "train", "validation" or "test"; None: all there are ("train" for a source without splits).
-        class_names: the classes in their order, of which the source may have some. In a list whose labels are all
-            integers and not all among these names, they are positions in `class_names`. Default: those that a
-            ClassLabel column of the train split has; the sorted names of the train split; or, for a list whose labels
-            are all integers, "0" to the largest.
+        class_names: the classes in their order, of which the source may have some; labels that are integers are
+            positions in it, unless a class is called by an integer (`labels`). Default: those that a ClassLabel column
+            of the train split has; the sorted names of the train split; or, for a list whose labels are all integers,
+            "0" to the largest.
         labels: False leaves the column "label" out, and with it all that could be wrong with labels.
         root: what paths are relative to. Default: the folder of the list or parquet file, or the current one.
         exclude: videos to leave out: a file (the csv of `videomae scan`, of which the videos that are not ok; or
@@ -76,9 +77,8 @@ def load_videos(
     _check_one_kind(name, tables, class_names)
     if class_names is None:
         class_names = _find_class_names(tables)
-    as_positions = _are_positions(tables, class_names)
+    _number_classes(tables.values(), class_names)
     for table in tables.values():
-        _number_classes(table, class_names, as_positions)
         _check_names(table)
     kept = rows_left(name, tables, exclude, class_names)
     if complaints := [
@@ -137,10 +137,7 @@ def class_names(videos: datasets.Dataset) -> list[str]:
     """
     label = videos.features.get("label")
     if label is None:
-        raise ValueError(
-            "the videos have no labels: wanted class folders (class/video.mp4) and no videos beside them, "
-            "or a list with a label on each line"
-        )
+        raise ValueError(UNLABELLED)
     if not isinstance(label, datasets.ClassLabel):
         kind = "several classes a video" if isinstance(label, datasets.List) else "no classes"
         raise ValueError(f"the labels are {kind} ({label}), wanted one class a video: its name, or an integer")
@@ -273,19 +270,10 @@ def _holds_videos(entry: os.DirEntry) -> bool:
 def _read_numbers(tables: dict[str, Table]) -> None:
     """Texts that are all numbers, and not all integers, are measured values and no names."""
     listed = [table for table in tables.values() if table.listed and table.labels and table.feature is None]
-    texts = {label for table in listed for label in table.labels if label}
-    if all(map(_is_number, texts)) and not all(map(_is_integer, texts)):
+    if are_measured({label for table in listed for label in table.labels if label}):
         for table in listed:
             table.labels = [float(label) if label else label for label in table.labels]
             table.feature = datasets.Value("float32")
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is not None
-
-
-def _is_integer(text: str) -> bool:
-    return re.fullmatch(r"-?\d+", text) is not None
 
 
 def _check_one_kind(name: str, tables: dict[str, Table], class_names: Sequence[str] | None) -> None:
@@ -304,43 +292,29 @@ def _find_class_names(tables: dict[str, Table]) -> list[str]:
         return []
     if table.class_names is not None:
         return table.class_names
-    labels = set(table.labels or [])
-    if not (table.listed and all(map(_is_integer, labels))):
-        return sorted(labels - {""})
-    numbers = {int(label) for label in labels}
-    absent = sorted(set(range(max(numbers, default=-1))) - numbers)
-    if absent:
-        table.complain(
-            f"the largest label is {max(numbers)}, but {len(absent)} below it have no video "
-            f"({', '.join(map(str, absent[:COMPLAINTS_SHOWN]))} …); if these classes exist, give the class names"
-        )
-    return [str(number) for number in range(max(numbers, default=-1) + 1)]
+    names, wrong = find_class_names(table.labels or [], integers=table.listed)
+    if wrong:
+        table.complain(wrong)
+    return names
 
 
-def _are_positions(tables: dict[str, Table], class_names: Sequence[str]) -> bool:
-    """Whether the labels of a source, all of them, stand for positions in `class_names` and not for names."""
-    listed = [table for table in tables.values() if table.listed and table.feature is None]
-    labels = {label for table in listed for label in table.labels or [] if label}
-    return all(map(_is_integer, labels)) and not labels <= set(class_names)
-
-
-def _number_classes(table: Table, class_names: Sequence[str], as_positions: bool) -> None:
-    """Texts become positions in `class_names`; adds to the table's complaints."""
-    if table.labels is None:
-        return
-    numbers = {name: number for number, name in enumerate(class_names)}
-    classes = some(class_names)
-    if as_positions and table.listed:
-        numbers = {label: int(label) for label in table.labels if label and int(label) in range(len(class_names))}
-        classes = f"0 to {len(class_names) - 1}"
-    for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
+def _number_classes(tables: Iterable[Table], class_names: Sequence[str]) -> None:
+    """Texts become positions in `class_names`; adds to the tables' complaints."""
+    tables = [table for table in tables if table.labels is not None]
+    listed = {label for table in tables if table.listed and table.feature is None for label in table.labels}
+    integers = are_integers(listed)
+    for table in tables:
         if table.feature is not None:
-            if label == "":
-                table.complain(f"{name}: label is missing", row)
-        elif label not in numbers:
-            kind = "missing" if not label else "out of range" if as_positions and table.listed else "unknown"
-            table.complain(f"{name}: label {label!r} is {kind}; the classes are {classes}", row)
-    if table.feature is None:
+            for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
+                if label == "":
+                    table.complain(f"{name}: label is missing", row)
+            continue
+        found = listed if table.listed else set(table.labels)
+        numbers = class_numbers(found, class_names, integers=table.listed)
+        for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
+            if label not in numbers:
+                text = label_complaint(label, class_names, integers=table.listed and integers)
+                table.complain(f"{name}: {text}", row)
         table.labels = [numbers.get(label) for label in table.labels]
 
 

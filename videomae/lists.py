@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import datasets
 
 from .folders import FEWEST_PICTURES, VIDEO_FILES, count_pictures, is_video_name
+from .labels import label_text
 from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Columns, Table, find_columns, known_columns
 
 LIST_EXTENSIONS = (".csv", ".jsonl", ".tsv", ".txt")
@@ -168,9 +169,7 @@ def _parse_object(line: str) -> dict | str:
 
 def _json_label(label: Any) -> Any:
     """Lists stay; of a single label the text, as in a csv."""
-    if label is None:
-        return ""
-    return label if isinstance(label, str | list) else json.dumps(label)
+    return label if isinstance(label, list) else label_text(label)
 
 
 # ---- columns of text ----

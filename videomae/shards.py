@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby, product
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow
 
 from .folders import VIDEO_FILES
+from .labels import are_integers, are_measured, class_numbers, find_class_names, label_complaint, label_text
 from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, some
 from .video import VideoDecodeError
 
@@ -195,7 +196,9 @@ def _label_in_json(text: str) -> str | None:
     except (ValueError, RecursionError):
         return ""
     found = [content[name] for name in JSON_LABELS if name in content] if isinstance(content, dict) else [content]
-    return str(found[0]) if found else None
+    if not found:
+        return None
+    return "" if isinstance(found[0], dict | list) else label_text(found[0])
 
 
 # ---- all of them ----
@@ -209,8 +212,8 @@ class TarShards:
     Args:
         source: folder, pattern (`find_shards`) or list of files.
         labels: False leaves labels, and what could be wrong with them, out.
-        class_names: the classes in their order. Labels that are all integers, and not all among these names, are
-            positions. Default: the sorted names of the shards, or "0" to the largest integer.
+        class_names: the classes in their order. Labels that are integers are positions in it, unless a class is
+            called by an integer (`labels`). Default: the sorted names of the shards, or "0" to the largest integer.
         max_video_bytes: what one video may take in memory; longer ones count as videos that do not decode.
 
     Attributes:
@@ -255,6 +258,11 @@ class TarShards:
     def num_samples(self) -> int:
         return len(self._offsets)
 
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The class number of each sample, int64 (num_samples,), -1 for those in `problems`; None without labels."""
+        return self._labels
+
     def name(self, sample: int) -> str:
         """Shard and member."""
         return f"{self._shard_of(sample)}/{self._names[sample].as_py()}"
@@ -286,32 +294,23 @@ class TarShards:
         found = {text for text in texts.values() if text is not None}
         if not found and names is None:
             return None, None
-        as_positions = all(map(_is_integer, found)) and not (names and found <= set(names))
-        names = list(_find_class_names(found, as_positions) if names is None else names)
-        numbers = {text: number for number, text in enumerate(names)}
-        if as_positions:
-            numbers = {text: int(text) for text in found if 0 <= int(text) < len(names)}
-        wrong = [f"{self.name(i)}: label {text!r}" for i, text in texts.items() if text not in numbers]
+        if names is None:
+            names = self._find_class_names(found)
+        numbers = class_numbers(found, names)
+        complaint = partial(label_complaint, class_names=names, integers=are_integers(found))
+        wrong = [f"{self.name(i)}: {complaint(text or '')}" for i, text in texts.items() if text not in numbers]
         if wrong:
             shown = "\n- ".join(wrong[:COMPLAINTS_SHOWN])
             raise ValueError(f"{len(wrong)} videos have no label among the {len(names)} classes\n- {shown}")
-        return np.array([numbers.get(texts.get(i), -1) for i in range(self.num_samples)]), names
+        return np.array([numbers.get(texts.get(i), -1) for i in range(self.num_samples)]), list(names)
 
-
-def _is_integer(text: str) -> bool:
-    return re.fullmatch(r"-?\d{1,9}", text) is not None
-
-
-def _find_class_names(labels: set[str], as_positions: bool) -> Iterable[str]:
-    if not as_positions:
-        return sorted(labels - {""})
-    numbers = set(map(int, labels))
-    if max(numbers) >= len(numbers):
-        raise ValueError(
-            f"the largest label is {max(numbers)}, but only {len(numbers)} classes have a video: "
-            "if the others exist, give the class names"
-        )
-    return map(str, range(len(numbers)))
+    def _find_class_names(self, labels: set[str]) -> list[str]:
+        if are_measured(labels - {""}):
+            raise ValueError(f"{self.shards[0]} …: the labels are numbers ({some(sorted(labels))}), wanted classes")
+        names, wrong = find_class_names(labels)
+        if wrong:
+            raise ValueError(f"{self.shards[0]} …: {wrong}")
+        return names
 
 
 class _TarLane:

@@ -10,6 +10,7 @@ from pathlib import Path
 import datasets
 import pyarrow.compute
 
+from .labels import label_text
 from .lists import path_complaints, resolve
 from .tables import SPLIT_COLUMN, SPLIT_NAMES, Table, find_columns, some
 
@@ -139,8 +140,7 @@ def _read_labels(table: Table, found: datasets.Dataset, column: str) -> None:
         names = {None: "", -1: ""} | dict(enumerate(feature.names))
         table.labels = [names.get(number, str(number)) for number in labels]
     elif getattr(feature, "dtype", "").startswith(("int", "uint", "string", "large_string", "bool")):
-        table.listed = "int" in feature.dtype
-        table.labels = ["" if label is None else str(label) for label in labels]
+        table.labels = list(map(label_text, labels))
     else:
         table.feature = feature
         table.labels = ["" if label is None else label for label in labels]

@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 
+from .labels import class_numbers, label_complaint, label_text
 from .tables import LABEL_COLUMNS, PATH_COLUMNS
 from .video import VIDEO_EXTENSIONS, VideoDecodeError
 
@@ -27,7 +28,8 @@ class StreamedRows:
             It has a column of type `Video`, or one called as in `PATH_COLUMNS` or after a video format (mp4).
         batch_size: clips of one device in one forward pass. Batches take turns through the lanes.
         labels: False leaves labels, and what could be wrong with them, out.
-        class_names: the classes in their order; default: those of a `ClassLabel` column.
+        class_names: the classes in their order, which labels name (`labels`); default: those of a `ClassLabel`
+            column.
         num_samples: default: what the data set's card says, if it does.
         lanes: default: a power of two, at most `MOST_LANES`, that deals the shards out evenly: each worker reads no
             more than its share where processes x workers divide it. The order depends on it. A lane whose shards
@@ -63,7 +65,8 @@ class StreamedRows:
         self._label = _label_column(stream.features) if labels else None
         self.class_names = None
         if self._label is not None:
-            self.class_names = list(class_names or getattr(stream.features[self._label], "names", None) or [])
+            self._label_names = getattr(stream.features[self._label], "names", None)
+            self.class_names = list(class_names or self._label_names or [])
             if not self.class_names:
                 raise ValueError(f"the column {self._label!r} does not name its classes: class_names is wanted")
 
@@ -93,11 +96,15 @@ class StreamedRows:
 
     def _class_of(self, number: int, columns: dict[str, Any]) -> int:
         label = columns[self._label]
-        if isinstance(label, int) and 0 <= label < len(self.class_names):
-            return label
-        if label not in self.class_names:
-            raise ValueError(f"{self.name(number)}: label {label!r}, wanted one of {len(self.class_names)} classes")
-        return self.class_names.index(label)
+        if self._label_names is None:
+            text = label_text(label)
+        else:
+            names = {None: "", -1: ""} | dict(enumerate(self._label_names))
+            text = names.get(label, str(label))
+        known = class_numbers([text], self.class_names)
+        if text not in known:
+            raise ValueError(f"{self.name(number)}: {label_complaint(text, self.class_names)}")
+        return known[text]
 
 
 class _RowLane:
