@@ -7,9 +7,10 @@ One view of each video, as in validation during training:
 The protocol of the paper, five segments of three crops each (Something-Something: 2x3):
     videomae evaluate runs/finetune videos --split test --views 5x3
 
-Frames, size and statistics are the checkpoint's own. Classes are matched by name; integers in a list are the model's
-indices. A video that can not be read is an error: accuracy over other videos would be another number. Writes
-metrics.json into --output_dir, if given.
+Videos are a folder, a list, parquet, tar shards ('shards/*.tar') or a data set of the Hub (hf:owner/name), which is
+downloaded first. Frames, size and statistics are the checkpoint's own, and so are the classes: they are matched by
+name; integers in a list are the model's indices. All videos of the split are looked at. One that can not be read is an
+error: accuracy over other videos would be another number. Writes metrics.json into --output_dir, if given.
 """
 
 import argparse
@@ -23,7 +24,10 @@ from videomae import cli
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub name of a fine-tuned checkpoint")
-    parser.add_argument("data", help="folder of videos (class/video.mp4) or csv/txt list")
+    parser.add_argument("data", help="folder of videos (class/video.mp4), list, parquet, tar shards or hf:owner/name")
+    parser.add_argument(
+        "--data_root", help="folder that the paths of a list are relative to (default: the list's own)"
+    )
     parser.add_argument("--split", help="train, validation or test; default: test, else validation, else all there is")
     parser.add_argument("--views", default="1x1", help="SEGMENTSxCROPS of each video (default: 1x1)")
     parser.add_argument("--output_dir", type=Path, help="where metrics.json goes")
@@ -44,32 +48,27 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from videomae.evaluation import accuracy_metrics, score_videos
+    from videomae.evaluation_data import open_evaluation_videos
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
-    from videomae.listing import class_names, load_videos
 
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
-    # With the model's names, labels of the data become the model's indices; integers in a list already are.
+    processor.check_views(num_segments, num_crops)  # before the videos are listed
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    splits = load_videos(arguments.data, class_names=names)
-    split = arguments.split or next(name for name in ("test", "validation", *splits) if name in splits)
-    if split not in splits:
-        raise ValueError(f"{arguments.data}: no split {split!r}; there is {', '.join(splits)}")
-    videos = splits[split]
-    class_names(videos)  # raises for videos without labels
+    found = open_evaluation_videos(arguments.data, names, split=arguments.split, root=arguments.data_root)
 
     scores = score_videos(
         model,
         processor,
-        videos["video"],
+        found.videos,
         num_segments=num_segments,
         num_crops=num_crops,
         num_workers=arguments.num_workers,
     )
     views = f"{num_segments}x{num_crops}"
-    scores = torch.stack(list(tqdm(scores, total=len(videos), desc=f"{views} views", unit="video")))
-    metrics = accuracy_metrics(scores, videos["label"])
-    metrics |= {"split": split, "views": views, "model": arguments.model, "data": arguments.data}
+    scores = torch.stack(list(tqdm(scores, total=len(found), desc=f"{views} views", unit="video")))
+    metrics = accuracy_metrics(scores, found.labels)
+    metrics |= {"split": found.split, "views": views, "model": arguments.model, "data": arguments.data}
 
     if arguments.output_dir:
         write_json(arguments.output_dir / "metrics.json", metrics)
@@ -77,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(metrics))
     else:
         print(
-            f"{metrics['num_videos']} videos of {split}, {views} views each: "
+            f"{metrics['num_videos']} videos of {found.split or arguments.data}, {views} views each: "
             f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
             f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
         )

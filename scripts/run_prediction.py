@@ -3,15 +3,17 @@
 
     videomae predict runs/finetune clip.mp4
     videomae predict runs/finetune folder/ *.webm --views 5x3 --top_k 3 --json
+    videomae predict runs/finetune list.csv
 
-Frames, size and statistics are the checkpoint's own; one view is the middle of the video. A file that can not be read
-is named on stderr and the others go on; the exit code is then 1.
+A video is a file, a folder of frames (pictures), or an array (.npy, .npz); other folders are searched through for
+videos, and lists (csv, tsv, txt, jsonl) name theirs. Frames, size and statistics are the checkpoint's own; one view is
+the middle of the video. A video that can not be read or does not fit the model, by its channels for example, is named
+on stderr and the others go on; the exit code is then 1, or 2 if there is no other.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from videomae import cli
@@ -20,7 +22,7 @@ from videomae import cli
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub name of a fine-tuned checkpoint")
-    parser.add_argument("videos", nargs="+", help="files, folders (searched through) and URLs")
+    parser.add_argument("videos", nargs="+", help="files, folders, lists and URLs")
     parser.add_argument("--views", default="1x1", help="SEGMENTSxCROPS of each video (default: 1x1)")
     parser.add_argument("--top_k", type=int, default=5, help="labels of each video (default: 5)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: a GPU where there is one)")
@@ -28,18 +30,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def expanded(videos: list[str]) -> Iterator[str]:
-    """The videos, with those of a folder in its place. Raises ValueError for a folder without videos."""
-    from videomae.video import VIDEO_EXTENSIONS
+def expanded(source: str) -> list[str]:
+    """The videos of a folder or list; anything else is itself one. Raises ValueError for a folder or list of none."""
+    from videomae.folders import VIDEO_FILES, find_videos
+    from videomae.listing import find_paths
+    from videomae.lists import LIST_EXTENSIONS
 
-    for video in videos:
-        if not Path(video).is_dir():
-            yield video
-            continue
-        found = sorted(path for path in Path(video).rglob("*") if path.suffix.lower() in VIDEO_EXTENSIONS)
-        if not found:
-            raise ValueError(f"{video}: no videos in this folder (looked for {', '.join(sorted(VIDEO_EXTENSIONS))})")
-        yield from map(str, found)
+    if Path(source).suffix.lower() in LIST_EXTENSIONS and Path(source).is_file():
+        return [path for paths in find_paths(source).values() for path in paths]
+    if not Path(source).is_dir():
+        return [source]
+    if not (found := find_videos(source)):
+        kinds = " ".join(sorted(VIDEO_FILES))
+        raise ValueError(f"{source}: no videos in this folder ({kinds}, or folders of pictures)")
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     num_segments, num_crops = parse_views(arguments.views)
     if arguments.top_k < 1:
         raise ValueError(f"--top_k is {arguments.top_k}, wanted at least 1")
-    videos = list(expanded(arguments.videos))
+    videos = [video for source in arguments.videos for video in expanded(source)]
 
     from videomae.inference import load_checkpoint, predict
     from videomae.video import VideoDecodeError

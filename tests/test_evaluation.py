@@ -1,6 +1,8 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor
 from videomae.evaluation import accuracy_metrics, parse_views, probabilities, score_videos, video_score
@@ -54,6 +56,58 @@ def test_a_video_that_can_not_be_read_stops_the_evaluation(model, processor, tin
     paths = [tiny_clip(), tmp_path / "broken.mp4"]
     with pytest.raises(VideoDecodeError, match=r"broken\.mp4"):
         list(score_videos(model, processor, paths, num_workers=num_workers))
+
+
+def test_views_that_no_video_has_are_refused_before_any_is_read(model):
+    whole = VideoMAEVideoProcessor.for_model(model.config, framing="whole")
+    with pytest.raises(ValueError, match=r"3 crops asked for, but this checkpoint .* wanted 1 \(2x1 views\)"):
+        score_videos(model, whole, ["missing.mp4"], num_segments=2, num_crops=3, num_workers=1)
+    with pytest.raises(ValueError, match="views are 0x1 .*, wanted at least 1 of both"):
+        score_videos(model, whole, ["missing.mp4"], num_segments=0)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_video_too_short_for_its_clip_stops_the_evaluation_where_that_is_an_error(model, tiny_clip, num_workers):
+    strict = VideoMAEVideoProcessor.for_model(model.config, frame_stride=4, short_video="error")
+    paths = [tiny_clip("long.mp4", num_frames=20), tiny_clip("short.mp4", num_frames=9)]
+    with pytest.raises(VideoDecodeError, match=r"short\.mp4: .*9 frames"):
+        list(score_videos(model, strict, paths, num_workers=num_workers))
+
+
+def test_a_whole_frame_is_one_crop_of_every_segment(model, tiny_clip):
+    whole = VideoMAEVideoProcessor.for_model(model.config, frame_stride=2, framing="whole")
+    path = tiny_clip(num_frames=30, height=64, width=36)
+    (score,) = score_videos(model, whole, [path], num_segments=3, num_crops=1)
+    views = whole.views(path, 3, 1)
+    assert views.shape == (3, 4, 3, 24, 32)
+    assert torch.equal(score, video_score(model, views))
+
+
+def test_rows_with_bytes_folders_of_frames_and_files_score_alike(model, processor, tiny_clip, tmp_path):
+    path = tiny_clip("clip.mkv", codec="ffv1")
+    with VideoReader(path) as reader:
+        frames = reader.read(range(reader.num_frames)).permute(0, 2, 3, 1).numpy()
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "frames" / f"{number}.png")
+    np.save(tmp_path / "clip.npy", frames)
+    row = {"path": "a/name.mkv", "bytes": path.read_bytes()}
+    expected, *others = score_videos(model, processor, [path, row, tmp_path / "frames", tmp_path / "clip.npy"])
+    for score in others:
+        assert torch.equal(score, expected)
+
+
+def test_arrays_of_floats_are_scored_in_their_own_units(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    statistics = {"image_mean": [1000.0, 2000.0], "image_std": [300.0, 500.0]}
+    model = VideoMAEForVideoClassification(tiny_config(num_channels=2, classifier_init_scale=100.0, **statistics))
+    processor = VideoMAEVideoProcessor.for_model(model.config, frame_stride=1)
+    clip = (torch.randn(4, 2, 24, 32) * 300 + 1500).numpy()
+    np.save(tmp_path / "clip.npy", clip)
+    (score,) = score_videos(model, processor, [tmp_path / "clip.npy"])
+    mean, std = (np.array(each).reshape(2, 1, 1) for each in statistics.values())
+    normalised = torch.from_numpy((clip - mean) / std).float()
+    torch.testing.assert_close(score, model(normalised[None]).logits[0].softmax(-1).detach(), atol=1e-5, rtol=0)
 
 
 def test_metrics_against_a_count_by_hand():

@@ -1,8 +1,10 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """The programs around a trained model, as they are called from the command line, and what bad input makes of them."""
 
+import io
 import json
 import shutil
+import tarfile
 
 import av
 import numpy as np
@@ -102,6 +104,64 @@ def test_evaluate_takes_integers_of_a_list_as_the_models_classes(run, classifier
     assert code == 0
     by_name = json.loads(run("evaluate", classifier, labelled, "--json")[1])
     assert json.loads(out)["num_videos"] == by_name["num_videos"] - 2
+
+
+def test_evaluate_reads_tar_shards_and_lists_with_another_root(run, classifier, labelled, tmp_path):
+    by_folder = json.loads(run("evaluate", classifier, labelled, "--num_workers", 0, "--json")[1])
+    with tarfile.open(tmp_path / "all.tar", "w") as tar:
+        for path in sorted(labelled.rglob("*.mp4")):
+            tar.add(path, f"{path.stem}.mp4")
+            label = tarfile.TarInfo(f"{path.stem}.cls")
+            label.size = len(path.parent.name)
+            tar.addfile(label, io.BytesIO(path.parent.name.encode()))
+    (tmp_path / "list.txt").write_text(
+        "".join(f"{n}/{i + 3 * j}.mp4 {i}\n" for j in (0, 1) for i, n in enumerate(NAMES))
+    )
+    for options in ([tmp_path / "all.tar"], [tmp_path / "list.txt", "--data_root", labelled]):
+        code, out, _ = run("evaluate", classifier, *options, "--num_workers", 0, "--json")
+        assert code == 0
+        metrics = json.loads(out)
+        assert {name: metrics[name] for name in ("top1", "num_videos")} == {"top1": by_folder["top1"], "num_videos": 6}
+    fails(run("evaluate", classifier, tmp_path / "all.tar", "--split", "test"), "no use for a split")
+    code, out, _ = run("evaluate", classifier, tmp_path / "all.tar", "--num_workers", 0)
+    assert code == 0 and out.startswith("6 videos of ") and "all.tar, 1x1 views" in out
+
+
+def test_crops_of_a_whole_frame_are_one_clear_error(run, classifier, labelled):
+    VideoMAEVideoProcessor.from_pretrained(classifier, framing="whole").save_pretrained(classifier)
+    for program, data in (("evaluate", labelled), ("predict", labelled)):
+        fails(run(program, classifier, data, "--views", "2x3"), "3 crops asked for", "wanted 1 (2x1 views)")
+    assert run("evaluate", classifier, labelled, "--views", "2x1", "--num_workers", 0)[0] == 0
+
+
+def test_predict_takes_frames_arrays_and_lists(run, classifier, tiny_clip, tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (10, 30, 40, 3), np.uint8)
+    (tmp_path / "all" / "frames").mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "all" / "frames" / f"{number}.png")
+    np.save(tmp_path / "all" / "clip.npy", frames)
+    (tmp_path / "list.csv").write_text("path,label\nall/frames,wave\nall/gone.mp4,clap\n")
+    code, out, error = run("predict", classifier, tmp_path / "all", tmp_path / "all" / "frames", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [row["video"].rpartition("/")[2] for row in rows] == ["clip.npy", "frames", "frames"]
+    assert rows[0]["labels"] == rows[1]["labels"] == rows[2]["labels"]
+    code, out, error = run("predict", classifier, tmp_path / "list.csv", "--json")
+    assert code == 1 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
+
+
+@pytest.mark.parametrize("kind", ["channels", "short"])
+def test_predict_goes_on_after_a_video_that_does_not_fit(run, classifier, labelled, tmp_path, kind):
+    good = labelled / "wave" / "5.mp4"
+    if kind == "channels":
+        np.save(tmp_path / "other.npy", np.zeros((9, 30, 40, 5), np.uint8))
+        expected = "has 5 channels"
+    else:
+        VideoMAEVideoProcessor.from_pretrained(classifier, short_video="error").save_pretrained(classifier)
+        np.save(tmp_path / "other.npy", np.zeros((3, 30, 40, 3), np.uint8))
+        expected = "3 frames"
+    code, out, error = run("predict", classifier, tmp_path / "other.npy", good)
+    assert code == 1 and "5.mp4: " in out and "other.npy" in error and expected in error
+    fails(run("predict", classifier, tmp_path / "other.npy"), expected)
 
 
 def test_predict_takes_files_and_folders(run, classifier, labelled):

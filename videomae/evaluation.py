@@ -17,18 +17,22 @@ VIEWS_PER_FORWARD = 4
 
 
 class VideoViews(Dataset):
-    """The test views of each video: uint8 (V, T, C, H, W), segment-major; or why it can not be read."""
+    """The test views of each video: (V, T, C, H, W), segment-major; or why it can not be read.
 
-    def __init__(self, processor, paths: Sequence, num_segments: int, num_crops: int):
-        self.processor, self.paths = processor, paths
+    Raises ValueError for views that the processor does not have (`VideoMAEVideoProcessor.check_views`).
+    """
+
+    def __init__(self, processor, videos: Sequence, num_segments: int, num_crops: int):
+        processor.check_views(num_segments, num_crops)
+        self.processor, self.videos = processor, videos
         self.num_segments, self.num_crops = num_segments, num_crops
 
     def __len__(self):
-        return len(self.paths)
+        return len(self.videos)
 
     def __getitem__(self, index) -> torch.Tensor | VideoDecodeError:
         try:
-            return self.processor.views(self.paths[index], self.num_segments, self.num_crops)
+            return self.processor.views(self.videos[index], self.num_segments, self.num_crops)
         except VideoDecodeError as error:
             return error  # a worker would send only the text of its traceback
 
@@ -46,7 +50,7 @@ def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tenso
 
 @torch.inference_mode()
 def video_score(model, views: torch.Tensor) -> torch.Tensor:
-    """The score of a video, (K,) on the CPU, from its views, uint8 (V, T, C, H, W): the mean of the views' scores.
+    """The score of a video, (K,) on the CPU, from its views (V, T, C, H, W), uint8 or normalised: the mean of theirs.
 
     The model is put into evaluation mode.
     """
@@ -59,20 +63,24 @@ def video_score(model, views: torch.Tensor) -> torch.Tensor:
 
 
 def score_videos(
-    model, processor, paths: Sequence, *, num_segments: int = 1, num_crops: int = 1, num_workers: int = 0
+    model, processor, videos: Sequence, *, num_segments: int = 1, num_crops: int = 1, num_workers: int = 0
 ) -> Iterator[torch.Tensor]:
     """The score (K,) of each video, in order. One segment is the middle of the video, one crop its centre.
 
     Args:
         model: a `VideoMAEForVideoClassification`.
         processor: its `VideoMAEVideoProcessor`, which knows size, frames and sampling.
-        paths: files, or whatever the processor reads.
+        videos: files, or whatever the processor reads. One that raises VideoDecodeError itself can not be read.
         num_workers: processes that decode; 0 decodes here.
 
     Raises:
+        ValueError: at once, for views that the processor does not have.
         VideoDecodeError: a video can not be read. None is skipped: accuracy over other videos is another number.
     """
-    views = VideoViews(processor, paths, num_segments, num_crops)
+    return _scores(model, VideoViews(processor, videos, num_segments, num_crops), num_workers)
+
+
+def _scores(model, views: VideoViews, num_workers: int) -> Iterator[torch.Tensor]:
     for video in DataLoader(views, batch_size=None, num_workers=num_workers):
         if isinstance(video, VideoDecodeError):
             raise video

@@ -317,6 +317,16 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         mean, std = (torch.tensor(_listed(each))[:, None, None] for each in (self.image_mean, self.image_std))
         return (clip - mean) / std
 
+    def check_views(self, num_segments: int, num_crops: int) -> None:
+        """Raises ValueError for views that no video has: fewer than one, or several crops of a whole frame."""
+        if min(num_segments, num_crops) < 1:
+            raise ValueError(f"views are {num_segments}x{num_crops} (segments x crops), wanted at least 1 of both")
+        if self.framing == "whole" and num_crops > 1:
+            raise ValueError(
+                f"{num_crops} crops asked for, but this checkpoint looks at the whole frame: wanted 1 "
+                f"({num_segments}x1 views)"
+            )
+
     def views(self, video, num_segments: int, num_crops: int) -> torch.Tensor:
         """All test views of a video from one decode: uint8 `(num_segments * num_crops, T, C, height, width)`.
 
@@ -329,10 +339,9 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
 
         Raises:
             VideoDecodeError: the video can not be read.
-            ValueError: several crops of a whole frame (`framing`).
+            ValueError: as `check_views`.
         """
-        if self.framing == "whole" and num_crops > 1:
-            raise ValueError(f"{num_crops} crops asked for, but this checkpoint looks at the whole frame: wanted 1")
+        self.check_views(num_segments, num_crops)
         is_open = not (_is_file(video) or isinstance(video, torch.Tensor))
         with nullcontext(video) if is_open else _open(video) as frames:
             segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]

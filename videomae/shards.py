@@ -263,6 +263,11 @@ class TarShards:
         """The class number of each sample, int64 (num_samples,), -1 for those in `problems`; None without labels."""
         return self._labels
 
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The class number of each sample, int64 (num_samples,), -1 for those in `problems`; None without labels."""
+        return self._labels
+
     def name(self, sample: int) -> str:
         """Shard and member."""
         return f"{self._shard_of(sample)}/{self._names[sample].as_py()}"

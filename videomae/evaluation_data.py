@@ -1,0 +1,78 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""The labelled videos that a classifier is measured on: of a table (`listing`) or of tar shards (`shards`)."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .listing import class_names as names_of
+from .listing import load_videos
+from .shards import TarShards, are_shards
+
+PREFERRED_SPLITS = ("test", "validation")
+
+
+@dataclass
+class EvaluationVideos:
+    """What to open of each video (`frames.open_video`), and the number of its class."""
+
+    videos: Sequence[Any]
+    labels: Sequence[int]
+    split: str | None  # None: tar shards, which have none
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+
+class ShardVideos(Sequence):
+    """The videos of tar shards, each read when it is asked for; a damaged one is a `VideoDecodeError`."""
+
+    def __init__(self, shards: TarShards):
+        self._shards = shards
+
+    def __len__(self) -> int:
+        return self._shards.num_samples
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return self._shards.row(number)["video"]
+
+
+def open_evaluation_videos(
+    source: str | os.PathLike,
+    class_names: Sequence[str],
+    *,
+    split: str | None = None,
+    root: str | os.PathLike | None = None,
+) -> EvaluationVideos:
+    """All videos of one split of a source, in its order.
+
+    Args:
+        source: as `listing.load_videos` takes it, or tar shards (`shards.find_shards`).
+        class_names: the model's. Labels of the data become their positions; integers already are.
+        split: default: test, else validation, else the first there is.
+        root: what the paths of a list are relative to.
+
+    Raises:
+        ValueError: videos without labels, no such split, `split` or `root` for tar shards; and as `load_videos` and
+            `TarShards`.
+    """
+    if are_shards(source):
+        if given := [name for name, value in (("split", split), ("root", root)) if value is not None]:
+            raise ValueError(
+                f"{source}: tar shards have no use for a {' or a '.join(given)}; name the shards themselves"
+            )
+        shards = TarShards(source, class_names=class_names)
+        return EvaluationVideos(ShardVideos(shards), shards.labels.tolist(), None)
+    splits = load_videos(source, class_names=class_names, root=root)
+    split = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
+    if split not in splits:
+        raise ValueError(f"{source}: no split {split!r}; there is {', '.join(splits)}")
+    videos = splits[split]
+    names_of(videos)  # raises for videos without labels
+    return EvaluationVideos(videos["video"], videos["label"], split)
+
+
+__all__ = ["EvaluationVideos", "ShardVideos", "open_evaluation_videos"]
