@@ -6,6 +6,9 @@
 Writes NAME.png (a strip of frames), NAME.gif and NAME.json (PSNR, and that of filling in the mean). Networks that were
 trained on normalised patches predict no brightness or contrast: the row "reconstructed" estimates both from the
 visible patches alone; the last row borrows them from the hidden patches, which looks better than the network is.
+
+Of frames with more than three channels the first three are drawn; values that are not of 8 bits are drawn from the
+smallest to the largest of each channel, and PSNR is measured in that range.
 """
 
 import argparse
@@ -18,7 +21,7 @@ from videomae import cli
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub name of a pre-trained checkpoint")
-    parser.add_argument("videos", nargs="+", help="files or URLs")
+    parser.add_argument("videos", nargs="+", help="files, folders of frames, arrays (.npy, .npz) or URLs")
     parser.add_argument("--mask", choices=("tube", "random", "frame"), default="tube", help="(default: tube)")
     parser.add_argument("--mask_ratio", type=float, default=0.9, help="share of hidden patches (default: 0.9)")
     parser.add_argument("--seed", type=int, default=0, help="of the mask (default: 0)")

@@ -191,6 +191,16 @@ def test_reconstruct_draws_and_measures(run, autoencoder, labelled, tmp_path):
     assert {"psnr", "baseline_psnr"} <= set(json.loads((tmp_path / "out" / "2.json").read_text()))
 
 
+def test_reconstruct_draws_arrays_of_floats_with_any_number_of_channels(run, tiny_config, tmp_path):
+    config = tiny_config(num_channels=5, image_mean=[900.0] * 5, image_std=[50.0] * 5)
+    model = save(VideoMAEForPreTraining(config), tmp_path / "five", frame_stride=2)
+    np.save(tmp_path / "clip.npy", np.random.default_rng(0).normal(900, 50, (9, 30, 40, 5)).astype(np.float32))
+    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    code, out, _ = run("reconstruct", model, tmp_path / "clip.npy", *options)
+    assert code == 0 and "PSNR" in out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"clip.png", "clip.gif", "clip.json"}
+
+
 def test_reconstruct_keeps_the_pictures_of_two_videos_apart(run, autoencoder, tiny_clip, tmp_path):
     first, second = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4")
     options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")

@@ -6,7 +6,7 @@ from PIL import Image
 from videomae import VideoMAEForPreTraining
 from videomae.masking import positions_from_mask, tube_mask
 from videomae.modeling_videomae import reconstruction_targets
-from videomae.visualization import reconstruct, save_curves, save_gif, save_strip
+from videomae.visualization import _caption, _displayed, reconstruct, save_curves, save_gif, save_strip
 
 
 @pytest.fixture
@@ -105,11 +105,71 @@ def test_only_normalised_targets_need_the_second_reconstruction(tiny_config, cli
     assert 4 * (widths[1] - 4) == 3 * (widths[0] - 4)  # three panels and four, beside a margin
 
 
-def test_other_channel_counts_are_drawn_in_grey(tiny_config, tmp_path):
-    config = tiny_config(num_channels=5)
-    clip = torch.randint(0, 256, (4, 5, 24, 32), dtype=torch.uint8)
-    result = reconstruct(VideoMAEForPreTraining(config), clip, tube_mask(config.grid, 0.5))
-    assert save_strip(result, tmp_path / "strip.png").exists()
+OWN_UNITS = {"image_mean": [1000.0, -3.0], "image_std": [250.0, 0.5]}
+
+
+@pytest.fixture
+def floats():
+    """A normalised clip of two channels, as the processor gives it for arrays of floats."""
+    torch.manual_seed(0)
+    return torch.randn(4, 2, 24, 32).cumsum(-1)
+
+
+@pytest.mark.parametrize("norm_pix_loss", [True, False])
+def test_floats_are_drawn_from_the_smallest_to_the_largest_of_each_channel(tiny_config, floats, mask, norm_pix_loss):
+    config = tiny_config(num_channels=2, norm_pix_loss=norm_pix_loss, **OWN_UNITS)
+    result = reconstruct(Perfect(config, floats), floats, mask)
+    low, high = (getattr(floats, which)(dim=(0, 2, 3), keepdim=True) for which in ("amin", "amax"))
+    expected = (255 * (floats - low) / (high - low)).round().to(torch.uint8)
+    assert result.is_rescaled and (result.original.int() - expected.int()).abs().max() <= 1
+    perfect = result.with_hidden_statistics if norm_pix_loss else result.honest
+    assert (perfect.int() - result.original.int()).abs().max() <= 1
+    assert norm_pix_loss or result.psnr > 60
+    hidden = upsampled(mask, config)[:, :2]
+    assert (result.masked[hidden] == 128).all() and torch.equal(result.masked[~hidden], result.original[~hidden])
+
+
+def test_the_peak_of_the_psnr_of_floats_is_the_range_of_their_channel(tiny_config, floats, mask):
+    config = tiny_config(num_channels=2, norm_pix_loss=False, **OWN_UNITS)
+    span = floats.amax(dim=(0, 2, 3)) - floats.amin(dim=(0, 2, 3))
+    off = floats + 0.1 * span[:, None, None]  # a tenth of the range, where nothing is clipped
+    inside = floats.clone()
+    inside[:, :, 0, 0] = (floats.amax(dim=(0, 2, 3)) + span)[None]  # a visible pixel that widens the range to double
+    mask[[0, 12]] = False  # the patches of that pixel
+    result = reconstruct(Perfect(config, off), inside, mask)
+    assert result.psnr == pytest.approx(-20 * torch.tensor(0.05).log10().item(), abs=1e-3)
+
+
+def test_a_channel_of_one_value_is_drawn(tiny_config, floats, mask):
+    floats[:, 1] = 2.0
+    result = reconstruct(VideoMAEForPreTraining(tiny_config(num_channels=2, **OWN_UNITS)), floats, mask)
+    assert (result.original[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown", "note"),
+    [
+        (1, [0, 0, 0], ""),
+        (2, [0, 0, 0], "channel 0 of 2"),
+        (3, [0, 1, 2], ""),
+        (4, [0, 1, 2], "channels 0, 1, 2 of 4"),
+        (13, [0, 1, 2], "channels 0, 1, 2 of 13"),
+    ],
+)
+def test_the_first_channels_are_drawn_and_the_caption_says_which(tiny_config, mask, tmp_path, channels, shown, note):
+    statistics = {"image_mean": [0.0] * channels, "image_std": [1.0] * channels}
+    model = VideoMAEForPreTraining(tiny_config(num_channels=channels, **statistics))
+    clip = torch.randint(0, 256, (4, channels, 24, 32), dtype=torch.uint8)
+    result = reconstruct(model, clip, mask)
+    assert torch.equal(torch.from_numpy(_displayed(result.original[1])), clip[1, shown].permute(1, 2, 0))
+    assert _caption(result, "original") == ("original" + (f" ({note})" if note else ""))
+    floats = reconstruct(model, clip.float(), mask)
+    both = "; ".join(part for part in (note, "each from its smallest to its largest value") if part)
+    assert _caption(floats, "original") == f"original ({both})"
+    for reconstruction in (result, floats):
+        with Image.open(save_gif(reconstruction, tmp_path / "clip.gif")) as gif:
+            assert gif.n_frames == 4
+        assert save_strip(reconstruction, tmp_path / "strip.png", num_columns=2).exists()
 
 
 def test_a_mask_of_another_grid_raises(tiny_config, clip):

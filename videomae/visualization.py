@@ -6,6 +6,10 @@ somewhere. Two reconstructions are drawn. `honest` estimates them from the visib
 `with_hidden_statistics` takes those of the hidden patches themselves, as the usual picture does; it looks right even
 for an untrained network. A network that predicts raw pixels needs neither, and only the first is drawn.
 
+Frames of 8 bits are drawn as they are. Frames in other units (normalised floats) are drawn from the smallest (black)
+to the largest (white) value that a channel has in the clip. Of more than three channels the first three are drawn, as
+red, green and blue; of two the first, in grey. Captions say so.
+
 Shapes: T frames of C channels, H × W pixels; N patches of P values.
 """
 
@@ -20,7 +24,7 @@ from PIL import Image, ImageDraw
 
 from .files import replacing
 from .masking import positions_from_mask
-from .modeling_videomae import VideoMAEForPreTraining, cut_patches
+from .modeling_videomae import VideoMAEForPreTraining, cut_patches, intensities
 
 # Field of Reconstruction -> its caption.
 PANELS = {
@@ -34,19 +38,21 @@ MASKED_GREY = 128
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Versions of a clip, uint8 (T, C, H, W), and how far the honest one is from the original."""
+    """Versions of a clip as they are drawn, uint8 (T, C, H, W), and how far the honest one is from the original."""
 
     original: torch.Tensor
     masked: torch.Tensor
     honest: torch.Tensor
     with_hidden_statistics: torch.Tensor | None  # None: the network predicts raw pixels
-    psnr: float  # dB over the hidden pixels, peak 255
+    psnr: float  # dB over the hidden pixels; the peak is 255, for frames of other units the range of each channel
     baseline_psnr: float  # dB when every hidden patch is filled with the estimated mean: what the network must beat
+    is_rescaled: bool = False  # the frames are of other units: each channel is drawn from its smallest to its largest
 
 
 @torch.inference_mode()
 def reconstruct(model: VideoMAEForPreTraining, clip: torch.Tensor, bool_masked_pos: torch.Tensor) -> Reconstruction:
-    """Hide the patches of `bool_masked_pos` (N,) of a clip, uint8 (T, C, H, W), and let the network fill them in.
+    """Hide the patches of `bool_masked_pos` (N,) of a clip (T, C, H, W), uint8 or normalised, and let the network fill
+    them in.
 
     The model is put into evaluation mode.
 
@@ -54,32 +60,44 @@ def reconstruct(model: VideoMAEForPreTraining, clip: torch.Tensor, bool_masked_p
         ValueError: a clip that does not fit the network, or an impossible mask.
     """
     config = model.eval().config
-    clip = clip.cpu()
+    clip = clip.cpu().contiguous()
     visible, hidden = positions_from_mask(bool_masked_pos[None], num_patches=config.num_patches)
     logits = model(
         pixel_values=clip[None].to(model.device),
         visible_positions=visible.to(model.device),
         decoded_positions=hidden.to(model.device),
     ).logits
-    seen = _patches(clip, config, visible)
-    truth = _patches(clip, config, hidden)
+    low, span = _drawn_range(clip, config)
+    drawn = (intensities(clip, config) - low[:, None, None]) / span[:, None, None]
+    seen = _patches(drawn, config, visible)
+    truth = _patches(drawn, config, hidden)
     predicted = logits[0].float().cpu().view(truth.shape)
     mean, std = _interpolated_statistics(seen, visible[0], hidden[0], config.grid)
-    honest = predicted * std + mean if config.norm_pix_loss else predicted
+    honest = predicted * std + mean if config.norm_pix_loss else (predicted - low) / span
     flattered = predicted * truth.std(dim=1, keepdim=True) + truth.mean(dim=1, keepdim=True)
     return Reconstruction(
-        original=clip,
-        masked=_filled(clip, config, hidden[0], torch.full_like(truth, MASKED_GREY / 255)),
-        honest=_filled(clip, config, hidden[0], honest),
-        with_hidden_statistics=_filled(clip, config, hidden[0], flattered) if config.norm_pix_loss else None,
+        original=_to_bytes(drawn),
+        masked=_filled(drawn, config, hidden[0], torch.full_like(truth, MASKED_GREY / 255)),
+        honest=_filled(drawn, config, hidden[0], honest),
+        with_hidden_statistics=_filled(drawn, config, hidden[0], flattered) if config.norm_pix_loss else None,
         psnr=_psnr(honest, truth),
         baseline_psnr=_psnr(mean.expand_as(truth), truth),
+        is_rescaled=clip.is_floating_point(),
     )
 
 
-def _patches(clip, config, positions):
-    """(n, pixels of a patch, C), intensities in [0, 1], pixel-major as the network predicts."""
-    return cut_patches(clip[None], config, positions)[0].movedim(2, -1).flatten(1, 3).float() / 255
+def _drawn_range(clip, config):
+    """The intensity (C,) of each channel that is drawn black, and the distance (C,) to the one that is drawn white."""
+    if not clip.is_floating_point():
+        return torch.zeros(clip.shape[1]), torch.ones(clip.shape[1])
+    values = intensities(clip, config).movedim(1, 0).flatten(1)
+    low, high = values.amin(dim=1), values.amax(dim=1)
+    return low, torch.where(high > low, high - low, 1)
+
+
+def _patches(drawn, config, positions):
+    """(n, pixels of a patch, C), values in [0, 1], pixel-major as the network predicts."""
+    return cut_patches(drawn[None], config, positions)[0].movedim(2, -1).flatten(1, 3)
 
 
 def _interpolated_statistics(seen, visible, hidden, grid):
@@ -96,15 +114,18 @@ def _coordinates(positions, grid):
     return torch.stack([positions // (height * width), positions // width % height, positions % width], dim=1).float()
 
 
-def _filled(clip, config, positions, patches):
-    """The clip with `patches` (n, pixels, C) in [0, 1] put at `positions` (n,)."""
+def _filled(drawn, config, positions, patches):
+    """uint8: the clip (T, C, H, W) with `patches` (n, pixels, C), both in [0, 1], put at `positions` (n,)."""
     (t, h, w), (patch_height, patch_width) = config.grid, config.patch_shape
-    filled = clip.clone(memory_format=torch.contiguous_format)
+    filled = drawn.clone()
     blocks = filled.view(t, config.tubelet_size, config.num_channels, h, patch_height, w, patch_width)
-    pixels = (patches.clamp(0, 1) * 255).round().to(torch.uint8)
-    pixels = pixels.unflatten(1, (config.tubelet_size, patch_height, patch_width)).movedim(-1, 2)
+    pixels = patches.unflatten(1, (config.tubelet_size, patch_height, patch_width)).movedim(-1, 2)
     blocks[positions // (h * w), :, :, positions // w % h, :, positions % w] = pixels
-    return filled
+    return _to_bytes(filled)
+
+
+def _to_bytes(drawn):
+    return (drawn.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _psnr(predicted, truth):
@@ -149,9 +170,10 @@ def save_gif(reconstruction: Reconstruction, path: str | Path, *, fps: float = 8
             left = margin + column * (panel[0] + margin)
             frame = Image.fromarray(_displayed(getattr(reconstruction, name)[number]))
             canvas.paste(frame.resize(panel, Image.Resampling.NEAREST), (left, band))
-            draw.multiline_text(
-                (left, 2), PANELS[name].replace(" with ", "\nwith "), fill="black", font_size=11, spacing=1
-            )
+            label = PANELS[name].replace(" with ", "\nwith ")
+            if name == "original" and (note := _channel_note(reconstruction)):
+                label += f"\n{note}"
+            draw.multiline_text((left, 2), label, fill="black", font_size=11, spacing=1)
         frames.append(canvas)
     with replacing(path) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)
@@ -185,7 +207,10 @@ def _panels(reconstruction):
 
 
 def _caption(reconstruction, name):
+    notes = [_channel_note(reconstruction), "each from its smallest to its largest value"]
+    notes = [note for note in notes[: 1 + reconstruction.is_rescaled] if note]
     numbers = {
+        "original": f" ({'; '.join(notes)})" if notes else "",
         "honest": f" (PSNR {reconstruction.psnr:.1f} dB; hidden patches filled with the mean: "
         f"{reconstruction.baseline_psnr:.1f} dB)",
         "with_hidden_statistics": " (not known to the network)",
@@ -193,9 +218,17 @@ def _caption(reconstruction, name):
     return PANELS[name] + numbers.get(name, "")
 
 
+def _channel_note(reconstruction):
+    """Which of the channels are drawn, where they are not those of RGB or grey."""
+    channels = reconstruction.original.shape[1]
+    if channels in (1, 3):
+        return ""
+    return f"channels 0, 1, 2 of {channels}" if channels > 3 else f"channel 0 of {channels}"
+
+
 def _displayed(frame):
-    """(C, H, W) uint8 -> (H, W, 3): RGB as it is; of other channel counts the first, in grey."""
-    frame = frame if len(frame) == 3 else frame[:1].expand(3, -1, -1)
+    """(C, H, W) uint8 -> (H, W, 3): the first three channels, or of fewer the first, in grey."""
+    frame = frame[:3] if len(frame) >= 3 else frame[:1].expand(3, -1, -1)
     return frame.permute(1, 2, 0).numpy()
 
 
