@@ -300,6 +300,13 @@ def test_eight_bits_do_not_fit_statistics_in_other_units(tiny_config, stored):
         sixteen_bits.views(path, 1, 1)
 
 
+def test_floats_far_from_the_statistics_are_told_with_what_to_give(processor, mask, stored):
+    path = stored(np.full((12, 24, 32, 3), 3000, np.uint16), "sixteen bits.npy")
+    for look in (lambda: processor().views(path, 1, 1), lambda: processor()(path)):
+        with pytest.raises(ValueError, match=r"bits\.npy: values from 3000 to 3000 are .*--image_mean, --image_std"):
+            look()
+
+
 def test_bars_and_noise_of_floats_are_in_their_units(tiny_config, mask, stored):
     frames = np.random.default_rng(0).normal(3000, 900, (12, 24, 96, 3)).astype(np.float32)
     path = stored(frames, "floats.npy")

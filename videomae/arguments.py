@@ -283,7 +283,7 @@ class OptimizationArguments:
         None,
     )
     num_train_epochs: float = flag("Passes over the training videos.", 800)
-    per_device_train_batch_size: int = flag("Clips of one device in one forward pass.", 8)
+    per_device_train_batch_size: int = flag("Videos of one device in one forward pass; --repeats clips of each.", 8)
     per_device_eval_batch_size: int = flag("The same in validation.", 8)
     total_batch: int | None = flag(
         "Videos of one optimiser step, over all devices: gradients are accumulated until it is reached.", None
@@ -296,16 +296,16 @@ class OptimizationArguments:
     learning_rate: float | None = flag("The peak learning rate itself, instead of the scaled one.", None)
     warmup_epochs: float = flag("Epochs of linear warm-up from 0.", 40)
     layer_decay: float | None = flag("Factor on the learning rate from each block to the one before it.", None)
-    label_smoothing_factor: float = flag("Share of a label that is spread over all classes, in training.", 0.0)
-    mixup: float = flag("Alpha of mixup (the paper fine-tunes with 0.8); 0: none. Soft labels, in training.", 0.0)
+    label_smoothing_factor: float = flag("Fine-tuning: share of a label that is spread over all classes.", 0.0)
+    mixup: float = flag("Fine-tuning: alpha of mixup (paper: 0.8); 0: none.", 0.0)
     cutmix: float = flag(
-        "Alpha of CutMix (paper: 1.0), in every second batch where there is mixup, too; 0: none.", 0.0
+        "Fine-tuning: alpha of CutMix (paper: 1.0), in every second batch where there is mixup, too; 0: none.", 0.0
     )
     weight_decay: float = flag("Of weights; biases, norms and the mask token have none.", 0.05)
     adam_beta2: float = flag("Second moment of AdamW.", 0.95)
     max_grad_norm: float = flag("Clip the gradient's norm at this; 0: no clipping.", 0.0)
     class_weights: list[float] | None = flag(
-        "Weight of each class in the training loss, in the order of the labels.", None
+        "Fine-tuning: weight of each class in the loss, in the order of the labels.", None
     )
     bf16: bool | None = flag("Train in bfloat16; default: on GPUs that have it.", None)
     activation_checkpointing: bool | None = flag(

@@ -49,6 +49,7 @@ from .video import (
 logger = logging.getLogger(__name__)
 
 FRAMINGS = ("crop", "whole")
+FAR_OFF = 20  # standard deviations; on average, values of the statistics' own data are less than one
 
 
 def view_crop(height: int, width: int, *, size: int | tuple[int, int], crop: int, num_crops: int) -> tuple[int, int]:
@@ -291,12 +292,14 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
 
         Raises:
             VideoDecodeError: other channels; uint8 where the statistics are in other units than 0 .. 1.
+            ValueError: floats that are nowhere near the statistics.
         """
         found, wanted = frames.shape[1], len(_listed(self.image_mean))
         if frames.dtype == torch.uint8 and max(map(abs, _listed(self.image_mean))) > 1:
             reason = f"has 8 bits, but image_mean {_listed(self.image_mean)} is not of values in 0 .. 1"
             raise VideoDecodeError(video.path, reason)
         if found == wanted or wanted == 1 and isinstance(self.image_mean, (int, float)):
+            self._check_units(frames, video)
             return frames
         if (found, wanted) == (1, 3):
             return frames.expand(-1, 3, -1, -1)
@@ -305,6 +308,14 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         if (found, wanted) == (3, 1):
             return F.rgb_to_grayscale(frames)
         raise VideoDecodeError(video.path, f"has {found} channels, the model takes {wanted}")
+
+    def _check_units(self, frames: torch.Tensor, video: VideoReader) -> None:
+        if frames.is_floating_point() and (size := self.normalized_if_float(frames).abs().mean()) > FAR_OFF:
+            raise ValueError(
+                f"{video.path}: values from {frames.min():g} to {frames.max():g} are {size:.0f} standard deviations "
+                f"off on average: give the mean and deviation of each channel as image_mean and image_std "
+                f"(--image_mean, --image_std), found {_listed(self.image_mean)} and {_listed(self.image_std)}"
+            )
 
     def normalized_if_float(self, clip: torch.Tensor) -> torch.Tensor:
         """`(…, C, H, W)`: uint8 as it is, which models normalise on their device, and floats normalised.

@@ -139,7 +139,7 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
 
     @property
     def total_batch_size(self) -> int:
-        """Clips of one optimiser step, over all devices."""
+        """Videos of one optimiser step, over all devices. Repeats of a video are not counted, as in the papers."""
         return self.train_batch_size * self.gradient_accumulation_steps * self.world_size
 
     def _needed_accumulation(self) -> int:
@@ -290,7 +290,9 @@ class VideoMAETrainer(Trainer):
     def _mixing(self) -> Mixing:
         config = self.model.config
         if config.problem_type in ("regression", "multi_label_classification") or "labels" not in self.label_names:
-            raise ValueError("mixup and cutmix are for classification with one class a video: leave them at 0")
+            raise ValueError(
+                "mixup and cutmix are for classification with one class a video, not for pre-training: leave them at 0"
+            )
         return Mixing(
             config.num_labels,
             mixup_alpha=self.args.mixup,
