@@ -63,6 +63,7 @@ IMPORTS = {
     "evaluation_data": {"listing", "shards"},
     "exclusion": {"tables"},
     "files": set(),
+    "flops": {"configuration_videomae", "recipes"},
     "folders": {"frames", "tables", "video"},
     "frames": {"children", "torchcodec_reader", "video"},
     "image_processing_videomae": {"augmentation", "frames", "video"},

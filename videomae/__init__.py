@@ -39,6 +39,7 @@ _MODULES = (
     "data",
     "directions",
     "evaluation",
+    "flops",
     "frames",
     "image_processing_videomae",
     "inference",

@@ -18,6 +18,7 @@ VERBS = {
     "demo": ("run_demo", "the whole story on a small synthetic data set, in minutes on a CPU"),
     "scan": ("scan_videos", "decode every video once; list those that can not be used, and why"),
     "prepare": ("prepare_videos", "copy a data set so that reading it is fast: small, every frame a key frame"),
+    "recipes": ("list_recipes", "the rows of the papers: settings, published numbers, commands"),
     "pretrain": ("run_pretraining", "pre-train on a folder of videos, no labels needed"),
     "finetune": ("run_finetuning", "train a classifier, from a pre-trained model or from scratch"),
     "evaluate": ("run_evaluation", "measure a classifier, with one view or the paper's views of a video"),

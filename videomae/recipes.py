@@ -640,7 +640,9 @@ def _small(published: Mapping[str, Recipe]) -> dict[str, Recipe]:
         total_batch=32,
         per_device_train_batch_size=8,
         num_train_epochs=50,
+        base_learning_rate=1e-3,  # half of the parent's peak for a quarter of its batch
         framing="whole",  # a crop cuts people off
+        views="5x1",
         horizontal_flip=None,  # unless a class name says left or right
         balance_classes=True,
         early_stopping_patience=10,
@@ -669,6 +671,7 @@ def _small(published: Mapping[str, Recipe]) -> dict[str, Recipe]:
         model="small",
         num_train_epochs=800,
         repeats=4,
+        base_learning_rate=6e-4,
         total_batch=64,
         per_device_train_batch_size=16,
         framing="whole",
@@ -786,6 +789,11 @@ def chain(recipe: Recipe) -> list[Recipe]:
     return [*before, recipe]
 
 
+def size_of(recipe: Recipe) -> str:
+    """The preset that a recipe trains. The small ones start from a base checkpoint, if not from another one."""
+    return chain(recipe)[0].flags.get("model", "base")
+
+
 def commands(recipe: Recipe) -> list[str]:
     """The commands from new weights to the accuracy in the paper. Data are expected in data/<name of the set>."""
     lines = []
@@ -809,5 +817,6 @@ __all__ = [
     "find_recipe",
     "folder",
     "recipe_flags",
+    "size_of",
     "small_recipe",
 ]
