@@ -5,6 +5,10 @@
     videomae prepare videos small --num_workers 8      # in eight processes
     videomae prepare videos small --short_side 320 --crf 17
 
+A folder of frames (RGB pictures of 8 bits) becomes a video of --folder_fps frames a second. Arrays (.npy, .npz) and
+pictures of other channels or types fit into no mp4, and videos that are in the rows of parquet files have no path: the
+former are named in bad.csv, the latter are an error.
+
 Frame i of a copy is frame i of its original, at the same time, with the same colours, upright. Folders (classes,
 train, val, test) and lists stay as they are, with the new paths in the lists; audio is gone. Videos are never made
 larger, and frame rates stay. Every copy is decoded again: the number of frames must agree, and frames of it may not
@@ -35,6 +39,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--min_psnr", type=float, default=30, help="dB that each compared frame must reach (default: 30)"
     )
+    parser.add_argument(
+        "--folder_fps", type=float, default=25, help="frames a second of copies of folders of frames (default: 25)"
+    )
     parser.add_argument("--num_workers", type=int, help="processes that work (default: the cores there are)")
     parser.add_argument("--time_limit", type=float, default=1800, help="seconds for one video (default: 1800)")
     parser.add_argument(
@@ -56,7 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     num_workers = available_cores() if arguments.num_workers is None else arguments.num_workers
     if num_workers < 1:
         raise ValueError(f"--num_workers is {num_workers}, wanted at least 1")
-    encoding = Encoding(short_side=arguments.short_side, crf=arguments.crf, min_psnr=arguments.min_psnr)
+    settings = {name: getattr(arguments, name) for name in ("short_side", "crf", "min_psnr", "folder_fps")}
+    encoding = Encoding(**settings)
     preparation = Preparation(arguments.source, arguments.destination, encoding, again=arguments.again)
     running = preparation.run(num_workers=num_workers, time_limit=arguments.time_limit)
     done = len(preparation) - len(preparation.todo)

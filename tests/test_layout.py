@@ -88,7 +88,7 @@ IMPORTS = {
     },
     "rand_augment": set(),
     "recipes": {"arguments"},
-    "relisting": {"lists"},
+    "relisting": {"folders", "lists"},
     "report": {"files"},
     "scanning": {"children", "files", "frames", "video"},
     "shards": {"folders", "labels", "tables", "video"},
@@ -102,7 +102,7 @@ IMPORTS = {
     "torchcodec_reader": {"video"},
     "training": {"arguments", "files", "mixing", "modeling_videomae"},
     "training_data": {"arguments", "checking", "data", "listing", "shards", "stored", "streaming"},
-    "transcoding": {"video"},
+    "transcoding": {"frames", "video"},
     "video": set(),
     "visualization": {"files", "masking", "modeling_videomae"},
 }

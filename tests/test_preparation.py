@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 
+import datasets
+import numpy as np
 import pytest
+from PIL import Image
 
 from videomae import cli
 from videomae.children import map_in_children
@@ -91,12 +94,46 @@ def test_a_bad_video_is_named_and_stops_nothing(videos, tmp_path, capsys):
     assert not list((tmp_path / "small" / ".prepare").glob("unfinished*"))
 
 
-def test_frames_and_arrays_are_named_as_what_they_are(videos, tmp_path):
-    import numpy as np
+def write_pictures(folder, mode="RGB"):
+    folder.mkdir(parents=True)
+    for number in range(4):
+        Image.new("RGB", (40, 30), (20 + 5 * number,) * 3).convert(mode).save(folder / f"{number}.png")
 
-    np.save(videos / "train" / "wave" / "array.npy", np.zeros((4, 8, 10, 3), np.uint8))
-    assert prepare(videos, tmp_path / "small") == 1
-    assert bad(tmp_path / "small") == {"array.npy": "an array: only video files are prepared"}
+
+def test_folders_of_frames_become_videos_and_what_no_video_holds_is_named(tmp_path, frame_numbers, capsys):
+    write_pictures(tmp_path / "data" / "wave" / "a.v1")
+    write_pictures(tmp_path / "data" / "clap" / "grey", "L")
+    (tmp_path / "data" / "clap" / "more").mkdir()
+    np.save(tmp_path / "data" / "clap" / "more" / "array.npy", np.zeros((4, 8, 10, 3), np.uint8))
+    code, out, _ = prepare(tmp_path / "data", tmp_path / "small", "--folder_fps", "10", capsys=capsys)
+    assert code == 1 and "1 of 3 videos have a copy" in out and "x faster" in out
+    assert files(tmp_path / "small") == ["bad.csv", "wave/a.v1.mp4"]
+    with VideoReader(tmp_path / "small" / "wave" / "a.v1.mp4") as reader:
+        assert reader.info.fps == pytest.approx(10) and frame_numbers(reader.read([3, 0])) == [3, 0]
+    assert bad(tmp_path / "small") == {
+        "array.npy": "an array: only videos and folders of RGB pictures are prepared",
+        "grey": "pictures of 1 x uint8 a pixel: only those of RGB, 3 x uint8, are prepared",
+    }
+    assert run(tmp_path / "data", tmp_path / "other") and run(tmp_path / "data", tmp_path / "other") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "copied", "labels"), [("a 4 1", "a.mp4 1", [1]), ("a 0 4", "a.mp4 0 -1", None), ("a 1", "a.mp4 1", [1])]
+)
+def test_lists_of_folders_of_frames_become_lists_of_videos(line, copied, labels, tmp_path):
+    write_pictures(tmp_path / "data" / "a")
+    (tmp_path / "data" / "list.txt").write_text(line + "\n")
+    assert prepare(tmp_path / "data" / "list.txt", tmp_path / "small") == 0
+    assert (tmp_path / "small" / "list.txt").read_text() == copied + "\n"
+    videos = load_videos(tmp_path / "small" / "list.txt", "train", class_names=["clap", "wave"])
+    assert (list(videos["label"]) if "label" in videos.features else None) == labels
+
+
+def test_videos_in_tables_are_refused(tiny_clip, tmp_path, capsys):
+    rows = {"video": [{"path": "a.mp4", "bytes": tiny_clip().read_bytes()}]}
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "train.parquet")
+    code, _, error = prepare(tmp_path / "train.parquet", tmp_path / "small", capsys=capsys)
+    assert code == 2 and "holds the videos themselves; wanted a folder or list of video files" in error
 
 
 def test_linked_videos_and_folders_become_files_of_their_own(videos, tiny_clip, tmp_path):

@@ -45,6 +45,23 @@ def test_paths_change_and_nothing_else(name, rewrite):
     assert found.text == expected and found.left_out == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a/x.avi 0 2\na/y.webm 0 -1\n", "a/x.mp4 0 -1\na/y.mp4 0 -1\n"),
+        ("a/x.avi,1,2\n", "a/x.mp4,0,-1\n"),
+        ("a/x.avi 2 run fast\n", "a/x.mp4 run fast\n"),
+        ("a/x.avi\t2\t0\n", "a/x.mp4\t0\n"),
+        ("path frames label\na/x.avi 2 0\n", "path frames label\na/x.mp4 2 0\n"),
+    ],
+)
+def test_official_lists_of_folders_of_frames_become_lists_of_video_files(text, expected, rewrite, tmp_path):
+    (tmp_path / "a" / "x.avi").mkdir(parents=True)
+    for number in range(2):
+        (tmp_path / "a" / "x.avi" / f"{number}.png").touch()
+    assert rewrite("list.txt", text).text == expected
+
+
 def test_json_lines_change_their_path_alone(rewrite):
     found = rewrite("list.jsonl", '{"path": "a/x.avi", "label": [1, 2], "note": "é"}\n"\\u2028"\n\n')
     assert json.loads(found.text.splitlines()[0]) == {"path": "a/x.mp4", "label": [1, 2], "note": "é"}

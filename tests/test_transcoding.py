@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
 
 from videomae.transcoding import Copy, Encoding, Refusal, Task, copy_size, psnr, transcode
 from videomae.video import VideoReader, read_frames
@@ -190,7 +191,50 @@ def test_a_rotated_video_has_an_upright_copy(write_video):
         assert np.abs(next(pair) - next(pair)).max() <= 4
 
 
+@pytest.fixture
+def write_folder(write_video, tmp_path):
+    """`write_folder(mode="RGB") -> folder`: 12 pictures of that mode."""
+
+    def write(mode="RGB"):
+        folder = tmp_path / "frames.v2"
+        folder.mkdir()
+        for number in range(12):
+            pixels = Image.fromarray(picture(number, 48, 64))
+            (pixels if mode == "RGB" else pixels.convert("L").convert(mode)).save(folder / f"img_{number}.png")
+        return folder
+
+    return write
+
+
+def test_a_folder_of_frames_becomes_a_video_with_its_frames_in_order(write_folder, tmp_path):
+    place = tmp_path / "copy.mp4"
+    result = transcode(Task(str(write_folder()), str(place), Encoding(crf=4, folder_fps=29.97)))
+    assert (result.frames, result.width, result.height) == (12, 64, 48)
+    assert times(place) == pytest.approx([number * 1001 / 30000 for number in range(12)], abs=1e-4)
+    inner = np.s_[:, 4:20, 4:28]
+    expected = np.stack([picture(number, 48, 64) for number in range(12)])
+    assert np.abs(frames(place)[inner].astype(int) - expected[inner]).max() <= 8
+
+
 # ---- what is refused ----
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("L", "1 x uint8"), ("RGBA", "4 x uint8"), ("I;16", "1 x float32")])
+def test_pictures_that_no_video_holds_are_refused(mode, kind, write_folder):
+    assert copy(write_folder(mode))[1] == Refusal(
+        f"pictures of {kind} a pixel: only those of RGB, 3 x uint8, are prepared"
+    )
+
+
+def test_a_damaged_picture_is_named(write_folder):
+    folder = write_folder()
+    (folder / "img_7.png").write_bytes(b"no picture")
+    assert copy(folder)[1].reason.startswith("img_7.png: cannot identify")
+
+
+def test_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "clip.npy", np.zeros((4, 48, 64, 3), np.uint8))
+    assert copy(tmp_path / "clip.npy")[1] == Refusal("an array: only videos and folders of RGB pictures are prepared")
 
 
 def test_a_damaged_video_has_no_copy_and_a_reason(write_video):
@@ -237,6 +281,7 @@ def test_a_destination_that_is_not_there_is_not_the_videos_fault(write_video, tm
     [
         ({"short_side": 255}, "short_side must be even and at least 16, got 255"),
         ({"short_side": 8}, "got 8"),
+        ({"folder_fps": 0}, "folder_fps must be more than 0 and at most 1000, got 0"),
         ({"crf": 52, "short_side": 3}, "short_side .*; crf must be in 0 .. 51, got 52"),
     ],
 )

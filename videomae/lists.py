@@ -64,15 +64,22 @@ def read_list(file: str | os.PathLike, labels: bool, root: str | os.PathLike | N
     return {split: _to_table(file, base, by_split[split], labels) for split in order}
 
 
-def listed_paths(file: str | os.PathLike) -> list[tuple[int, str, str]]:
-    """(number of the line from 1, path as written there, path from the list's folder on) of each video of a list.
+class ListedPath(NamedTuple):
+    line: int  # from 1
+    written: str
+    path: str  # from the list's folder on
+    frames: int | None  # as the official lists say it; negative: of a video file
+
+
+def listed_paths(file: str | os.PathLike) -> list[ListedPath]:
+    """The path of each video of a list.
 
     Raises ValueError for columns that are not clear and a file that is not UTF-8.
     """
     file = Path(file)
     base = str(file.parent)
     rows = _json_rows(file, False) if file.suffix.lower() == ".jsonl" else _text_rows(file, False, base)
-    return [(row.line, row.path, resolve(base, row.path)) for row in rows]
+    return [ListedPath(row.line, row.path, resolve(base, row.path), row.frames) for row in rows]
 
 
 def _split_of(row: _Row) -> str:

@@ -2,13 +2,14 @@
 """Copy a data set so that reading is fast: small intra-only videos in the same folders, and lists that name them.
 
 What goes where in the destination:
-- a video keeps its path relative to the source folder (or to the list's folder), with the extension .mp4. One that a
-  list names elsewhere, by an absolute path or through "..", goes to outside/ under its whole path: nothing is written
-  outside the destination;
+- a video (a file, or a folder of frames: RGB pictures of 8 bits) keeps its path relative to the source folder (or to
+  the list's folder), with the extension .mp4. One that a list names elsewhere, by an absolute path or through "..",
+  goes to outside/ under its whole path: nothing is written outside the destination;
 - lists (csv, tsv, txt, jsonl; those of which an entry is one of the videos) stay what they are line by line, with the
   new paths; videos without a copy are left out of them;
 - other small text files (`TEXT_EXTENSIONS`), as class names, are copied; a scan of the originals is not;
-- bad.csv has the videos without a copy (path of the original, reason), if there are any;
+- bad.csv has the videos without a copy (path of the original, reason), if there are any: those that can not be read,
+  and those that no mp4 can hold, which are arrays (.npy, .npz) and folders of grey, RGBA or 16-bit pictures;
 - .prepare/ keeps the settings and a line for each finished video, by which another call goes on.
 """
 
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from .children import map_in_children
 from .files import replacing, write_json
-from .frames import ARRAY_EXTENSIONS
+from .frames import open_video
 from .listing import find_paths
 from .lists import LIST_EXTENSIONS
 from .relisting import rewrite_list
@@ -84,8 +85,9 @@ class Preparation:
             tries those again that gave no copy, "all" every one, and allows another `encoding`.
 
     Raises:
-        ValueError: a source without videos; a destination that is in the source, holds originals, holds something
-            else, or copies of another encoding; two originals with the same name but for the extension.
+        ValueError: a source without videos, or with the videos themselves in tables (parquet); a destination that is
+            in the source, holds originals, holds something else, or copies of another encoding; two originals with the
+            same name but for the extension.
     """
 
     def __init__(
@@ -216,7 +218,7 @@ class Preparation:
             return replace(found, **asdict(result))
         place.unlink(missing_ok=True)  # of what the original was in an earlier call
         Path(task.destination).unlink(missing_ok=True)
-        return replace(found, reason=_explain(task.source, result.reason))
+        return replace(found, reason=result.reason)
 
     def _save(self) -> None:
         _write_rows(
@@ -341,20 +343,12 @@ def totals_text(totals: dict, destination: Path) -> str:
     return "\n".join(lines)
 
 
-def _explain(path: str, reason: str) -> str:
-    if os.path.isdir(path):
-        return "a folder: only video files are prepared"
-    if os.path.splitext(path)[1].lower() in ARRAY_EXTENSIONS:
-        return "an array: only video files are prepared"
-    return reason
-
-
 def _clip_time(path: str, num_frames: int) -> float:
     """Seconds to open a video and read a clip from its middle; a short video repeats its last frame."""
     start = max(num_frames - CLIP["num_frames"] * CLIP["frame_stride"], 0) // 2
     indices = [min(start + i * CLIP["frame_stride"], num_frames - 1) for i in range(CLIP["num_frames"])]
     begin = time.perf_counter()
-    with VideoReader(path) as reader:
+    with open_video(path, num_threads=1, video_reader=VideoReader) as reader:
         reader.read(indices)
     return time.perf_counter() - begin
 

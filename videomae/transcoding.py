@@ -1,7 +1,9 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """One video becomes a smaller one of which any frame is decoded alone.
 
-Frame i of the copy is frame i of the original as `videomae.video.VideoReader` shows it, rotation applied. The copy is
+Frame i of the copy is frame i of the original as `videomae.video.VideoReader` shows it, rotation applied, or as
+`videomae.frames.FrameFolder` does: a folder of RGB pictures of 8 bits becomes a video, too. Other pictures and arrays
+have no copy: a video can not hold them. The copy is
 an mp4 of H.264 key frames (4:2:0, 8 bits, BT.601, no audio) coded for fast decoding, its index in front. Time stamps
 keep their distances and begin at 0.
 
@@ -30,8 +32,10 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+import torch
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from .frames import ARRAY_EXTENSIONS, FrameFolder, open_video
 from .video import VideoDecodeError, VideoReader
 
 # tune=fastdecode: CAVLC instead of CABAC and no deblocking, the two costs of decoding H.264
@@ -50,7 +54,8 @@ class Encoding:
 
     short_side: int = 256  # pixels at most, even; smaller videos stay as they are
     crf: int = 20  # x264's constant rate factor: 0 is lossless, 51 the worst
-    min_psnr: float = 30.0  # dB, in each of the frames compared; `compare` says with what
+    min_psnr: float = 30.0  # dB, in each of the frames compared, against what went into the encoder
+    folder_fps: float = 25.0  # frames per second of the copy of a folder of frames, which has no times of its own
 
     def __post_init__(self):
         complaints = []
@@ -58,6 +63,8 @@ class Encoding:
             complaints.append(f"short_side must be even and at least 16, got {self.short_side}")
         if not 0 <= self.crf <= 51:
             complaints.append(f"crf must be in 0 .. 51, got {self.crf}")
+        if not 0 < self.folder_fps <= 1000:
+            complaints.append(f"folder_fps must be more than 0 and at most 1000, got {self.folder_fps}")
         if complaints:
             raise ValueError("; ".join(complaints))
 
@@ -103,12 +110,13 @@ def transcode(task: Task) -> Copy | Refusal:
     """
     source, destination, encoding = task
     try:
-        with VideoReader(source) as reader:
+        with _open(source) as reader:
             compared = _encode(reader, destination, encoding)
             num_frames = reader.num_frames
         return _verify(destination, num_frames, compared, encoding.min_psnr)
     except VideoDecodeError as error:
-        return Refusal(error.reason)
+        picture = "" if error.path == source else f"{os.path.basename(error.path)}: "
+        return Refusal(picture + error.reason)
     except MemoryError:
         return Refusal("needs more memory than a child process is given")
     except OSError as error:
@@ -119,7 +127,20 @@ def transcode(task: Task) -> Copy | Refusal:
         return Refusal(f"{type(error).__name__}: {error}")
 
 
-def _encode(reader: VideoReader, destination: str, encoding: Encoding) -> dict[int, np.ndarray]:
+def _open(source: str) -> VideoReader | FrameFolder:
+    """Raises VideoDecodeError for what can not be read, and for what is no video's: arrays, pictures but RGB."""
+    if source.lower().endswith(ARRAY_EXTENSIONS):
+        raise VideoDecodeError(source, "an array: only videos and folders of RGB pictures are prepared")
+    reader = open_video(source, num_threads=1, video_reader=VideoReader)
+    if isinstance(reader, FrameFolder):
+        first = reader.read([0])
+        if first.dtype != torch.uint8 or first.shape[1] != 3:
+            kind = f"{first.shape[1]} x {str(first.dtype).removeprefix('torch.')}"
+            raise VideoDecodeError(source, f"pictures of {kind} a pixel: only those of RGB, 3 x uint8, are prepared")
+    return reader
+
+
+def _encode(reader: VideoReader | FrameFolder, destination: str, encoding: Encoding) -> dict[int, np.ndarray]:
     """Write the copy; RGB (H, W, 3) of the frames to compare, by number, as 4:2:0 can hold them."""
     height, width = copy_size(reader.info.height, reader.info.width, encoding.short_side)
     numbers = set(np.linspace(0, reader.num_frames - 1, FRAMES_COMPARED, dtype=int).tolist())
@@ -130,7 +151,7 @@ def _encode(reader: VideoReader, destination: str, encoding: Encoding) -> dict[i
         stream.thread_count = 1
         stream.codec_context.colorspace = BT601["colorspace"]
         stream.codec_context.color_range = BT601["color_range"]
-        for number, (time, image) in enumerate(_frames(reader)):
+        for number, (time, image) in enumerate(_frames(reader, encoding.folder_fps)):
             if number == 0:
                 stream.codec_context.time_base = stream.time_base = time.base
             frame = _shrink(image, height, width, reformatter)
@@ -148,8 +169,18 @@ class _Time:
     base: Fraction  # seconds
 
 
-def _frames(reader: VideoReader) -> Iterator[tuple[_Time, np.ndarray]]:
+def _frames(reader: VideoReader | FrameFolder, folder_fps: float) -> Iterator[tuple[_Time, np.ndarray]]:
     """Time and RGB (H, W, 3) of all frames, front to back."""
+    return _frames_of_folder(reader, folder_fps) if isinstance(reader, FrameFolder) else _frames_of_video(reader)
+
+
+def _frames_of_folder(folder: FrameFolder, fps: float) -> Iterator[tuple[_Time, np.ndarray]]:
+    base = 1 / Fraction(fps).limit_denominator(1001)  # 29.97 is 30000/1001
+    for number in range(folder.num_frames):
+        yield _Time(number, base), folder.read([number])[0].permute(1, 2, 0).numpy()
+
+
+def _frames_of_video(reader: VideoReader) -> Iterator[tuple[_Time, np.ndarray]]:
     first, last = None, -1
     for number, frame in reader.decode():
         base = frame.time_base or 1 / Fraction(reader.info.fps or 25).limit_denominator(1000)
@@ -193,7 +224,7 @@ def _verify(path: str, num_frames: int, compared: dict[int, np.ndarray], min_psn
     """Decode the copy front to back and compare frames with what went into the encoder."""
     worst, counted = EQUAL, 0
     with VideoReader(path) as reader:
-        for number, (_, image) in enumerate(_frames(reader)):
+        for number, (_, image) in enumerate(_frames_of_video(reader)):
             counted += 1
             if number in compared:
                 worst = min(worst, psnr(image, compared[number]))
