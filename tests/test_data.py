@@ -211,13 +211,24 @@ def test_too_many_damaged_videos_are_an_error(damaged, pretraining, share, count
 
 def test_no_readable_video_at_all_is_an_error(damaged, pretraining):
     dataset = pretraining(videos=damaged.select([1, 2]), on_bad_video="skip", max_bad_share=1.0)
-    with pytest.raises(UnreadableVideoError, match="none of the 2 videos decodes"):
+    with pytest.raises(UnreadableVideoError, match="none of the 2 videos can be used"):
         dataset[0]
 
 
 def test_an_unknown_policy_is_an_error(pretraining):
     with pytest.raises(ValueError, match="on_bad_video is 'ignore'"):
         pretraining(on_bad_video="ignore")
+
+
+def test_a_short_video_is_left_out_as_what_it_is(videos, tiny_config, caplog):
+    processor = make_processor(tiny_config(), frame_stride=11, short_video="error")  # 34 frames; the videos have 30 on
+    clips = PretrainingClips(processor, mask=partial(tube_mask, tiny_config().grid, 0.75))
+    dataset = VideoDataset(videos, clips, on_bad_video="skip", max_bad_share=0.6)
+    dataset[0]
+    assert dataset.bad_videos == videos["video"][:2] and "a clip spans" in caplog.text
+    dataset = VideoDataset(videos, clips, on_bad_video="skip")
+    with pytest.raises(UnreadableVideoError, match="2 of 5 videos can not be used .2 are shorter than a clip"):
+        dataset[0]
 
 
 # ---- batches ----

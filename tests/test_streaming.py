@@ -332,7 +332,7 @@ def test_the_next_video_of_the_window_stands_in_for_a_bad_one(write_shards, writ
     for source in (TarShards(write_shards(bad=bad)), StreamedRows(write_rows(bad=bad), batch_size=3, num_samples=20)):
         settings = {"on_bad_video": "skip", "max_bad_share": 0.1, "window": 8, "seed": 3}
         stream = VideoStream(source, which, **settings)
-        with caplog.at_level(logging.WARNING, "videomae.streaming"):
+        with caplog.at_level(logging.WARNING, "videomae.bad_videos"):
             found = loaded(stream)
         assert [record.message for record in caplog.records if "left out" in record.message]
         assert not set(bad) & {number for batch in found for number in numbers(batch)}
@@ -380,7 +380,7 @@ def test_a_bad_video_is_read_once_and_counted_once(write_shards, monkeypatch):
 def test_a_window_of_bad_videos_is_an_error(write_shards):
     source = TarShards(write_shards(bad=[0, 1, 2, 3, 4]))
     stream = VideoStream(source, which, shuffle=False, window=5, on_bad_video="skip", max_bad_share=1)
-    with pytest.raises(UnreadableVideoError, match="none of the videos of a window decodes"):
+    with pytest.raises(UnreadableVideoError, match="none of the videos of a window can be used"):
         stream[1]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerState
+from transformers import TrainerControl, TrainerState
 
-from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAETrainer
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAETrainer, training
+from videomae.bad_videos import BadVideos, UnreadableVideoError
 from videomae.clips import sample_generator
 from videomae.conversion import convert_checkpoint
 from videomae.data import ClassificationCollator, PretrainingCollator
@@ -18,13 +19,16 @@ from videomae.masking import tube_mask
 from videomae.mixing import batch_generator
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (
+    BadVideosCallback,
     EpochCallback,
     EpochSampler,
     VideoMAETrainingArguments,
     cosine_schedule,
     layer_scale,
     parameter_groups,
+    train_and_save,
 )
+from videomae.video import VideoDecodeError
 
 
 class Clips(torch.utils.data.Dataset):
@@ -452,3 +456,78 @@ def test_the_log_tells_the_share_of_the_time_spent_waiting_for_data(tiny_config,
     trainer = train(Model(config), arguments(num_train_epochs=1, warmup_epochs=0), Slow(config, 6))
     # accelerate fetches a batch ahead: two at the first step, none at the last
     assert logged(trainer, "data_wait") == [round(12 / 14, 3), round(6 / 8, 3), 0.0]
+
+
+# ---- videos that were left out ----
+
+
+class SomeBad(Clips):
+    """Some of the clips were left out, as a data set of videos does it."""
+
+    def __init__(self, config, length, bad=(), total=200, max_bad_share=0.02):
+        super().__init__(config, length)
+        self.numbers = bad
+        self.bad = BadVideos(total, "{}.mp4".format, on_bad_video="skip", max_bad_share=max_bad_share)
+
+    def __getitem__(self, index):
+        if index in self.numbers and index not in self.bad:
+            self.bad.note(index, VideoDecodeError(f"{index}.mp4", "damaged"))
+        return super().__getitem__(index)
+
+
+def test_the_log_counts_the_videos_that_were_left_out_from_the_first_on(tiny_config, arguments):
+    config = tiny_config()
+    args = arguments(num_train_epochs=1, train_sampling_strategy="sequential", warmup_epochs=0)
+    trainer = train(VideoMAEForPreTraining(config), args, SomeBad(config, 8, bad=(5, 6)))
+    assert [line.get("bad_videos") for line in trainer.state.log_history if "loss" in line][0] is None
+    assert logged(trainer, "bad_videos")[-1] == 2
+    assert not logged(train(VideoMAEForPreTraining(config), args, SomeBad(config, 8)), "bad_videos")
+
+
+def test_what_was_left_out_before_a_resume_is_known_and_written_down(tiny_config, arguments, tmp_path):
+    config = tiny_config()
+    args = {"num_train_epochs": 1, "warmup_epochs": 0, "train_sampling_strategy": "sequential", "logging_steps": 100}
+    first = arguments(**args, save_strategy="steps", save_steps=2)
+    train(VideoMAEForPreTraining(config), first, SomeBad(config, 8, bad=(0, 7)))
+    checkpoint = str(tmp_path / "run" / "checkpoint-2")
+    resumed = SomeBad(config, 8)
+    trainer = VideoMAETrainer(
+        VideoMAEForPreTraining(config),
+        arguments(**args, resume_from_checkpoint=checkpoint),
+        data_collator=PretrainingCollator(),
+        train_dataset=resumed,
+    )
+    train_and_save(trainer)
+    assert {index for _, index in resumed.asked} == {4, 5, 6, 7}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["bad_videos"] == ["0.mp4"]
+
+
+def test_the_processes_of_a_run_count_together(tiny_config, monkeypatch):
+    mine, other = (SomeBad(tiny_config(), 8).bad for _ in range(2))
+    for bad, numbers in ((mine, (1, 2, 3)), (other, (3, 4, 5))):
+        for number in numbers:
+            bad.note(number, VideoDecodeError("x", "damaged"))
+    monkeypatch.setattr(training, "gather_object", lambda found: found + other.state())
+    state, control = TrainerState(), TrainerControl()
+    BadVideosCallback(mine).on_step_end(None, state, control)
+    assert len(mine) == 3
+    control.should_log = True
+    with pytest.raises(UnreadableVideoError, match="5 of 200 videos do not decode, 4 may be skipped"):
+        BadVideosCallback(mine).on_step_end(None, state, control)
+    resumed = SomeBad(tiny_config(), 8).bad
+    BadVideosCallback(resumed).on_train_begin(None, state, control)
+    assert resumed.names == [f"{number}.mp4" for number in range(1, 6)]
+
+
+def test_the_model_is_saved_whatever_the_last_validation_and_the_data_set_say(tiny_config, arguments, tmp_path):
+    config = tiny_config()
+    args = arguments(num_train_epochs=1, warmup_epochs=0)
+    clips, collator = Clips(config, 4), PretrainingCollator()
+    trainer = VideoMAETrainer(VideoMAEForPreTraining(config), args, data_collator=collator, train_dataset=clips)
+    train_and_save(trainer)
+    assert "bad_videos" not in json.loads((tmp_path / "run" / "metrics.json").read_text())
+    (tmp_path / "run" / "model.safetensors").unlink()
+    trainer.eval_dataset = [{"pixel_values": None}]
+    with pytest.raises(Exception, match="."):
+        train_and_save(trainer)
+    assert (tmp_path / "run" / "model.safetensors").is_file()

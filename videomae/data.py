@@ -7,7 +7,6 @@ any number of workers or processes and after a resume.
 Shapes: B clips of T frames of C channels, H x W pixels, uint8; N patches; R repeats.
 """
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,14 +18,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from .bad_videos import BadVideos, UnreadableVideoError
 from .clips import sample_generator, stack
 from .configuration_videomae import VideoMAEConfig
 from .frames import open_video
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .masking import positions_from_mask
 from .video import VideoDecodeError
-
-logger = logging.getLogger(__name__)
 
 # ---- processor ----
 
@@ -59,14 +57,6 @@ def make_processor(
 # ---- one video a row ----
 
 
-class UnreadableVideoError(ValueError):
-    """A video that was needed does not decode."""
-
-    def __init__(self, message: str):
-        # A DataLoader's worker hands over the text of its traceback instead of the message, which is the end of it.
-        super().__init__(message.rsplit(f"{type(self).__name__}: ", 1)[-1].strip())
-
-
 class VideoDataset(torch.utils.data.Dataset):
     """Reads one video a row and makes clips of it.
 
@@ -74,8 +64,11 @@ class VideoDataset(torch.utils.data.Dataset):
         videos: table with a column "video", as from `listing.load_videos`.
         clips: makes the item of an open video: `PretrainingClips`, `TrainingClips` or `ValidationClips`.
         seed: with the epoch, the row and the repeat, all randomness.
-        on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video that decodes and warns.
+        on_bad_video: "error" raises `UnreadableVideoError`; "skip" takes the next video instead and warns.
         max_bad_share: share of the videos that may be skipped before that is an error, too: 0, or at least one video.
+
+    Attributes:
+        bad: `BadVideos` that were left out so far.
     """
 
     def __init__(
@@ -87,16 +80,13 @@ class VideoDataset(torch.utils.data.Dataset):
         on_bad_video: str = "error",
         max_bad_share: float = 0.01,
     ):
-        if on_bad_video not in ("error", "skip"):
-            raise ValueError(f"on_bad_video is {on_bad_video!r}, wanted 'error' or 'skip'")
         self.videos = videos
         self.clips = clips
         self.seed = seed
         self.on_bad_video = on_bad_video
-        self.max_bad_videos = max(1, int(max_bad_share * len(videos))) if max_bad_share else 0
         # In shared memory, so that workers which already run learn of a new epoch and count bad videos together.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._bad = torch.zeros(len(videos), dtype=torch.bool).share_memory_()
+        self.bad = BadVideos(len(videos), self.name, on_bad_video=on_bad_video, max_bad_share=max_bad_share)
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -109,41 +99,35 @@ class VideoDataset(torch.utils.data.Dataset):
     def epoch(self) -> int:
         return int(self._epoch)
 
+    def name(self, row: int) -> str:
+        """The path of a video; of one within the table that has none, its row."""
+        video = self.videos[row]["video"]
+        return (video["path"] or f"row {row}") if isinstance(video, Mapping) else video
+
     @property
     def bad_videos(self) -> list[str]:
-        """Paths of the videos that were replaced so far, by this process and its workers."""
-        bad = [self.videos[int(index)]["video"] for index in self._bad.nonzero()]
-        return [video["path"] or "<bytes>" if isinstance(video, Mapping) else video for video in bad]
+        """Names of the videos that were left out so far, sorted."""
+        return self.bad.names
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
+        error = None
         for row in self._rows_from(index):
             try:
                 return self._read(self.videos[row], index)
-            except VideoDecodeError as error:
-                self._note_bad(row, error)
-        raise UnreadableVideoError(f"none of the {len(self)} videos decodes")
+            except VideoDecodeError as found:
+                self.bad.note(row, error := found)
+        raise UnreadableVideoError(f"none of the {len(self)} videos can be used") from error
 
     def _rows_from(self, index: int) -> Iterator[int]:
         """The row itself, and then those that may stand in for it: the next ones that are not known to be bad."""
         for offset in range(len(self)):
             row = (index + offset) % len(self)
-            if not self._bad[row]:
+            if row not in self.bad:
                 yield row
 
     def _read(self, row: dict[str, Any], index: int) -> dict[str, Tensor]:
         with open_video(row["video"]) as video:
             return self.clips(video, row, partial(sample_generator, self.seed, self.epoch, index))
-
-    def _note_bad(self, row: int, error: VideoDecodeError) -> None:
-        if self.on_bad_video == "error":
-            raise UnreadableVideoError(f"{error} (in training, on_bad_video='skip' goes on without it)") from error
-        self._bad[row] = True
-        count = int(self._bad.sum())
-        if count > self.max_bad_videos:
-            raise UnreadableVideoError(
-                f"{count} of {len(self)} videos do not decode, {self.max_bad_videos} may be skipped; last: {error}"
-            ) from error
-        logger.warning("left out, the next video stands in (%d bad of %d so far): %s", count, len(self), error)
 
 
 # ---- batches ----

@@ -19,7 +19,6 @@ A worker decodes the batches it is asked for and nothing else. Of a source witho
 samples of the lanes that those are from: with a number of lanes that processes x workers divide, its own share.
 """
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -30,18 +29,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .bad_videos import BadVideos, UnreadableVideoError
 from .clips import sample_generator
-from .data import UnreadableVideoError
 from .frames import open_video
 from .shards import TarShards
 from .stored import HUB_PREFIX
 from .streamed_rows import StreamedRows
 from .tables import COMPLAINTS_SHOWN
 from .video import VideoDecodeError
-
-logger = logging.getLogger(__name__)
-
-SPARE_SLOTS = 4096  # two bad videos that two workers find at the same instant should not be after the same slot
 
 # ---- what a stream is made of ----
 
@@ -89,9 +84,12 @@ class VideoStream(torch.utils.data.Dataset):
         samples_per_epoch: default: as many as the source has.
         seed: with the epoch, the order; with the epoch, the number of a sample and the repeat, its clip.
         on_bad_video: "error" raises `UnreadableVideoError`, at once for what headers tell; "skip" takes the next video
-            of the window that decodes and warns.
+            of the window instead and warns.
         max_bad_share: share of `samples_per_epoch` that may be skipped before that is an error, too: 0, or at least
             one video.
+
+    Attributes:
+        bad: `BadVideos` that were left out so far.
 
     Raises:
         ValueError: settings that make no stream; a source that does not know how many samples it has, without
@@ -121,10 +119,9 @@ class VideoStream(torch.utils.data.Dataset):
         self.window = source.default_window if window is None else window
         self.samples_per_epoch = source.num_samples if samples_per_epoch is None else samples_per_epoch
         self._check_settings()
-        self.max_bad_videos = max(1, int(max_bad_share * len(self))) if max_bad_share else 0
         # In shared memory, so that workers which already run learn of a new epoch and count bad videos together.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._bad = _SharedNumbers(self.max_bad_videos + SPARE_SLOTS)
+        self.bad = BadVideos(len(self), source.name, on_bad_video=on_bad_video, max_bad_share=max_bad_share)
         self._lanes: dict[int, Lane] = {}
         self._lanes_of = None  # process and epoch
 
@@ -168,24 +165,24 @@ class VideoStream(torch.utils.data.Dataset):
 
     @property
     def bad_videos(self) -> list[str]:
-        """Names of the videos that were replaced so far, by this process and its workers."""
-        return sorted(map(self.source.name, self._bad))
+        """Names of the videos that were left out so far, sorted."""
+        return self.bad.names
 
     def __getitem__(self, position: int) -> dict[str, Tensor]:
         if not 0 <= position < len(self):
             raise IndexError(f"position {position} of an epoch of {len(self)} samples")
-        draw = None
+        draw = error = None
         for number, load in self._samples_from(position):
             draw = draw or partial(sample_generator, self.seed, self.epoch, number)  # a stand-in is drawn alike
-            if number in self._bad:
+            if number in self.bad:
                 continue
             try:
                 row = load()
                 with open_video(row["video"]) as video:
                     return self.clips(video, row, draw)
-            except VideoDecodeError as error:
-                self._note_bad(number, error)
-        raise UnreadableVideoError("none of the videos of a window decodes")
+            except VideoDecodeError as found:
+                self.bad.note(number, error := found)
+        raise UnreadableVideoError("none of the videos of a window can be used") from error
 
     def _samples_from(self, position: int) -> Iterator[tuple[int, Load]]:
         """The sample of this position, and those that may stand in for it: the others of its window."""
@@ -207,52 +204,6 @@ class VideoStream(torch.utils.data.Dataset):
                 shards = np.random.default_rng((self.seed, self.epoch)).permutation(len(shards)).tolist()
             self._lanes[lane] = self.source.lane(shards[lane :: self.lanes], self.window // self.lanes)
         return self._lanes[lane]
-
-    def _note_bad(self, number: int, error: VideoDecodeError) -> None:
-        if self.on_bad_video == "error":
-            raise UnreadableVideoError(f"{error} (in training, on_bad_video='skip' goes on without it)") from error
-        self._bad.add(number)
-        count = len(self._bad)
-        if count > self.max_bad_videos:
-            raise UnreadableVideoError(
-                f"{count} of {len(self)} videos do not decode, {self.max_bad_videos} may be skipped; last: {error}"
-            ) from error
-        logger.warning("left out, the next video stands in (%d bad of %d so far): %s", count, len(self), error)
-
-
-# ---- shared by processes ----
-
-
-class _SharedNumbers:
-    """A small set of numbers that a process and its workers share."""
-
-    EMPTY = -1
-
-    def __init__(self, capacity: int):
-        self._slots = torch.full((capacity,), self.EMPTY, dtype=torch.int64).share_memory_()
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._slots[self._slots != self.EMPTY].tolist())
-
-    def __len__(self) -> int:
-        return int((self._slots != self.EMPTY).sum())
-
-    def __contains__(self, number: int) -> bool:
-        return any(self._slots[slot] == number for slot in self._slots_of(number))
-
-    def add(self, number: int) -> None:
-        for slot in self._slots_of(number):
-            if self._slots[slot] in (self.EMPTY, number):
-                self._slots[slot] = number
-                return
-
-    def _slots_of(self, number: int) -> Iterator[int]:
-        """Slots that may hold the number: from its own one to the first that is empty."""
-        for k in range(len(self._slots)):
-            slot = (number + k) % len(self._slots)
-            yield slot
-            if self._slots[slot] == self.EMPTY:
-                return
 
 
 # ---- sources ----

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import nn
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from .arguments import OptimizationArguments, flag
+from .bad_videos import BadVideos
 from .files import write_json
 from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
@@ -260,6 +261,32 @@ class EpochCallback(TrainerCallback):
         self.sampler.set_epoch(state.global_step // self.sampler.steps)
 
 
+class BadVideosCallback(TrainerCallback):
+    """Has the processes of a run tell each other which videos they left out, and checkpoints remember it."""
+
+    KEY = "bad_videos"  # in trainer_state.json, among the states of callbacks
+
+    def __init__(self, bad: BadVideos):
+        self.bad = bad
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bad.update(state.stateful_callbacks.get(self.KEY, ()))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if control.should_log or control.should_evaluate or control.should_save:
+            self._share(state)
+            self.bad.check()
+
+    on_epoch_end = on_step_end
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self._share(state)
+
+    def _share(self, state: TrainerState) -> None:
+        self.bad.update(gather_object(self.bad.state()))
+        state.stateful_callbacks[self.KEY] = self.bad.state()
+
+
 # ---- trainer ----
 
 
@@ -268,7 +295,7 @@ class VideoMAETrainer(Trainer):
 
     What differs: the official schedule and parameter groups; `EpochSampler`; validation of a pre-training model
     reports its loss; label smoothing, class weights, mixup and CutMix, in training only; the log tells the share of
-    the time that was spent waiting for data, as "data_wait".
+    the time that was spent waiting for data, as "data_wait", and how many videos were left out, as "bad_videos".
     """
 
     args: VideoMAETrainingArguments
@@ -286,6 +313,8 @@ class VideoMAETrainer(Trainer):
         self._logged_at = None
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
+        if isinstance(bad := getattr(self.train_dataset, "bad", None), BadVideos):
+            self.add_callback(BadVideosCallback(bad))
 
     def _mixing(self) -> Mixing:
         config = self.model.config
@@ -389,6 +418,8 @@ class VideoMAETrainer(Trainer):
 
     def log(self, logs: dict[str, float], *args, **kwargs) -> None:
         if "loss" in logs:
+            if bad := getattr(self.train_dataset, "bad", None):
+                logs["bad_videos"] = len(bad)
             now = time.perf_counter()
             logs["data_wait"] = round(self._waited / max(now - self._logged_at, 1e-9), 3)
             self._waited, self._logged_at = 0.0, now
@@ -403,10 +434,11 @@ def train_and_save(trainer: VideoMAETrainer) -> None:
     """
     args = trainer.args
     metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
+    trainer.save_model()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
-    bad_videos = sorted(set(gather_object(trainer.train_dataset.bad_videos)))
-    trainer.save_model()
     trainer.save_state()
+    if (bad := getattr(trainer.train_dataset, "bad", None)) is not None:
+        metrics["bad_videos"] = bad.names
     if trainer.is_world_process_zero():
-        write_json(Path(args.output_dir) / "metrics.json", metrics | {"bad_videos": bad_videos})
+        write_json(Path(args.output_dir) / "metrics.json", metrics)
