@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from videomae.recipes import Recipe, chain, commands, find_recipe, recipe_flags,
 from videomae.scripts import list_recipes, run_finetuning, run_pretraining
 from videomae.training import VideoMAETrainingArguments, accumulation_steps, cosine_schedule, layer_scale
 
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reproduce.md"
 PROGRAMS = {"pretrain": run_pretraining, "finetune": run_finetuning}
 MODEL = ("--model", "runs/a")
 PUBLISHED = [name for name, recipe in RECIPES.items() if recipe.unpublished is None]
@@ -607,3 +609,34 @@ def test_what_is_not_there_is_one_error(argv, message, capsys):
 
 def test_find_recipe_gives_the_recipe():
     assert find_recipe("small_full", "finetune") is RECIPES["small_full"]
+
+
+# ---- docs/reproduce.md ----
+
+
+def documented(recipe):
+    """The line of a recipe in docs/reproduce.md."""
+    from videomae.flops import hours_of
+
+    hours = [hours_of(step) for step in chain(recipe)]
+    published = "none" if recipe.top1 is None else f"{recipe.top1} / {'–' if recipe.top5 is None else recipe.top5}"
+    training = commands(recipe)[len(hours) - 1].rpartition(" --output_dir")[0]
+    if recipe.program == "pretrain":
+        return f"| {recipe.video_set.name} | `{training}` | {recipe.status} | {hours[0]:,.0f} |"
+    cells = (recipe.video_set.name, published, recipe.views, f"`{training}`", recipe.status)
+    return f"| {' | '.join(cells)} | {hours[-1]:,.0f} | {sum(hours):,.0f} |"
+
+
+def test_the_page_has_one_true_line_for_every_row_of_the_papers():
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    expected = {name: documented(recipe) for name, recipe in RECIPES.items() if not name.startswith("small")}
+    found = {name: [line for line in lines if f"--recipe {name} --" in line and line[0] == "|"] for name in expected}
+    assert found == {name: [line] for name, line in expected.items()}
+
+
+def test_the_page_says_what_the_hours_assume():
+    from videomae.flops import H200_FLOPS, UTILISATION
+
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"{H200_FLOPS / 1e12:.0f} TFLOPS" in text and f"{UTILISATION:.0%}".replace("%", " %") in text
+    assert all(f"`{name}`" in text for name in RECIPES if name.startswith("small"))

@@ -564,7 +564,8 @@ def _finetuning_giant() -> dict[str, Recipe]:
         top1=88.4,
         top5=98.0,
         source="VideoMAEv2 scripts/finetune/vit_g_k710_it_k400_ft.sh:14-57",
-        note="the source takes the rows of its 710-class head; a classifier for other class names starts anew here",
+        note="the source takes the rows of its 710-class head; here they stay if it knows the names of all classes, so "
+        "give them as Kinetics-710 spells them",
     )
     ucf101 = k710.but(
         video_set=UCF101,
