@@ -9,6 +9,8 @@ from typing import Any
 import datasets
 
 from .labels import class_numbers, label_complaint, label_text
+from .remote import fetch, is_remote
+from .shards import MOST_VIDEO_BYTES
 from .tables import LABEL_COLUMNS, PATH_COLUMNS
 from .video import VIDEO_EXTENSIONS, VideoDecodeError
 
@@ -25,7 +27,8 @@ class StreamedRows:
 
     Args:
         stream: as from `load_dataset(…, streaming=True)`, neither shuffled nor split by node: `VideoStream` does both.
-            It has a column of type `Video`, or one called as in `PATH_COLUMNS` or after a video format (mp4).
+            It has a column of type `Video`, or one called as in `PATH_COLUMNS` or after a video format (mp4). Videos
+            whose bytes are not in the rows are fetched when they are needed (`remote.fetch`).
         batch_size: clips of one device in one forward pass. Batches take turns through the lanes.
         labels: False leaves labels, and what could be wrong with them, out.
         class_names: the classes in their order, which labels name (`labels`); default: those of a `ClassLabel`
@@ -90,6 +93,7 @@ class StreamedRows:
         video = columns[self._video]
         if video is None:
             raise VideoDecodeError(self.name(number), "no video in this row")
+        video = _fetched(video)
         if isinstance(video, dict) and not video["path"]:
             video = video | {"path": self.name(number)}
         return {"video": video} if self._label is None else {"video": video, "label": self._class_of(number, columns)}
@@ -105,6 +109,14 @@ class StreamedRows:
         if text not in known:
             raise ValueError(f"{self.name(number)}: {label_complaint(text, self.class_names)}")
         return known[text]
+
+
+def _fetched(video: Any) -> Any:
+    """The video of a row; of one that lies elsewhere, as in a data set of plain files, its bytes."""
+    path, content = (video["path"], video["bytes"]) if isinstance(video, dict) else (video, None)
+    if content is not None or not (isinstance(path, str) and is_remote(path)):
+        return video
+    return {"path": path, "bytes": fetch(path, MOST_VIDEO_BYTES)}
 
 
 class _RowLane:
