@@ -116,6 +116,8 @@ def main(argv: list[str] | None = None) -> int:
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy, training.early_stopping_patience = "no", None
     if video.balance_classes:
+        if training.class_weights is not None:
+            raise ValueError("--balance_classes counts the class weights, --class_weights gives them: leave out one")
         training.class_weights = training_data.balanced_class_weights(videos)
 
     model = build_model(model_arguments, videos.class_names)

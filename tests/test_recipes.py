@@ -328,6 +328,12 @@ def test_accumulation_steps_against_the_total_batch_are_an_error(tmp_path):
         training_of("pretrain_v2_base", "--gradient_accumulation_steps", "2", tmp_path=tmp_path)
 
 
+def test_several_devices_of_one_process_are_told_to_be_started_apart(tmp_path):
+    args = training_of("pretrain_v2_base", tmp_path=tmp_path)
+    args._n_gpu = 8  # what transformers finds on a machine with eight GPUs and no launcher
+    assert "8 devices of each = 8192: start a process for each GPU (accelerate launch" in args._other_total_batch()
+
+
 # ---- the real network ----
 
 PRETRAINING_PARAMETERS = {
@@ -375,6 +381,25 @@ def test_multiply_adds_are_those_of_one_view(size, billions):
     from videomae.flops import classification_macs
 
     assert classification_macs(VideoMAEConfig.preset(size)) / 1e9 == pytest.approx(billions, abs=0.06)
+
+
+@pytest.mark.parametrize("decoder_mask_ratio", [0.0, 0.5])
+def test_multiply_adds_of_pre_training_are_those_that_torch_counts(tiny_config, decoder_mask_ratio):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from videomae import masking
+    from videomae.flops import pretraining_macs
+
+    config = tiny_config(image_size=[32, 48], num_channels=2)
+    masks = {"bool_masked_pos": masking.tube_mask(config.grid, 0.75, batch=1)}
+    if decoder_mask_ratio:
+        masks["bool_decoded_pos"] = masking.running_cell_mask(config.grid, decoder_mask_ratio, phase=1)[None]
+    model = VideoMAEForPreTraining(config).eval()
+    model.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.rand(1, 4, 2, 32, 48), **masks)
+    macs = pretraining_macs(config, mask_ratio=0.75, decoder_mask_ratio=decoder_mask_ratio)
+    assert counter.get_total_flops() == 2 * macs
 
 
 def test_hours_follow_clips_and_passes():
@@ -456,9 +481,10 @@ def test_it_takes_two_optimiser_steps(name, arrays, checkpoint, tmp_path):
         (90_000, 400, "small_full"),
     ],
 )
-def test_auto_takes_what_so_many_videos_can_teach(videos, classes, name):
+def test_auto_takes_what_so_many_videos_can_teach(videos, classes, name, caplog):
     flags = recipe_flags(["--recipe", "auto", *MODEL], "finetune", count=lambda: (videos, classes))
     assert flags == dict(RECIPES[name].flags) | {"recipe": name}
+    assert f"--recipe auto: {name}, for {videos} training videos of {classes} classes" in caplog.text
 
 
 def test_auto_pre_trains_small_sets_only():
@@ -520,6 +546,19 @@ def test_a_run_that_no_longer_improves_stops_and_leaves_its_best_weights(arrays,
     assert (
         state["best_metric"] == json.loads((tmp_path / "run" / "metrics.json").read_text())["eval_mean_class_accuracy"]
     )
+
+
+def test_class_weights_are_given_or_counted(arrays, checkpoint, tmp_path, capsys):
+    argv = ["--data", str(arrays), "--output_dir", str(tmp_path), "--model", str(checkpoint), *TINY[:4], *SHRUNK]
+    assert cli.run(run_finetuning.main, [*argv, "--balance_classes", "true", "--class_weights", "1", "2"]) == 2
+    assert "--balance_classes counts the class weights, --class_weights gives them" in capsys.readouterr().err
+
+
+def test_what_a_stream_holds_is_not_counted():
+    from videomae.training_data import count_training_videos
+
+    with pytest.raises(ValueError, match=r"--recipe auto counts the videos of a list or folder; x-.*tar is a stream"):
+        count_training_videos(parsed("pretrain_v2_base", data="x-{00..03}.tar")[0], labels=False)
 
 
 def test_classes_with_fewer_videos_weigh_more(arrays):

@@ -14,6 +14,7 @@ is the one after epoch 800, 1600 …. Batches count videos: repeats of a video s
 import argparse
 import dataclasses
 import difflib
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from types import MappingProxyType
 from typing import Any
 
 from .arguments import PRESETS
+
+logger = logging.getLogger(__name__)
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
 AUTO = "auto"  # the small recipe for this many videos
@@ -564,7 +567,7 @@ def _finetuning_giant() -> dict[str, Recipe]:
         top1=88.4,
         top5=98.0,
         source="VideoMAEv2 scripts/finetune/vit_g_k710_it_k400_ft.sh:14-57",
-        note="the source takes the rows of its 710-class head; here they stay if it knows the names of all classes, so "
+        note="the source takes the rows of its 710-class head; here they stay if it knows the names of all classes: "
         "give them as Kinetics-710 spells them",
     )
     ucf101 = k710.but(
@@ -754,7 +757,12 @@ def recipe_flags(argv: Sequence[str] | None, program: str, *, count: Callable[[]
     given = _given(sys.argv[1:] if argv is None else argv)
     if given.recipe is None or (given.help and given.recipe == AUTO):
         return {}
-    recipe = small_recipe(program, *count()) if given.recipe == AUTO else find_recipe(given.recipe, program)
+    if given.recipe == AUTO:
+        videos, classes = count()
+        recipe = small_recipe(program, videos, classes)
+        logger.warning("--recipe auto: %s, for %d training videos of %d classes", recipe.name, videos, classes)
+    else:
+        recipe = find_recipe(given.recipe, program)
     if recipe.start is not None and given.model is None and not given.help:
         raise ValueError(
             f"recipe {recipe.name} starts from a checkpoint: give --model, such as {folder(recipe.start)}"
