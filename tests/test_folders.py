@@ -1,6 +1,7 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Files, folders of frames and arrays are told apart by their names and places."""
 
+import logging
 import os
 
 import pytest
@@ -42,6 +43,22 @@ def test_one_picture_is_a_thumbnail(folder):
 
 def test_what_begins_with_a_dot_is_not_there(folder):
     assert found(folder("a/.1.jpg", "a/.2.jpg", ".b/1.mp4", "c/._1.mp4", "c/2.mp4")) == ["c/2.mp4"]
+
+
+def test_files_that_may_have_been_meant_as_videos_are_logged(folder, caplog):
+    root = folder("run/A.AVI", "run/b.dat", "run/deep/noext", "run/deep/c.dat", "run/c/wrong ext.jpg")
+    with caplog.at_level(logging.WARNING):
+        assert len(load_videos(root, "train")) == 1
+    (line,) = caplog.messages
+    assert line.startswith(f"{root}: passed over, ")
+    assert f": 2 .dat, 1 .jpg, 1 without an extension (such as {root}/run/b.dat)" in line
+
+
+def test_files_that_lie_beside_videos_are_not_logged(folder, caplog):
+    beside = ("run/a.srt", "run/a.JSON", "run/.DS_Store", "run/README.md", "labels.xml", *pictures("run/clip", 2))
+    with caplog.at_level(logging.WARNING):
+        assert len(load_videos(folder("run/a.mp4", "run/clip/notes.txt", *beside), "train")) == 2
+    assert not caplog.messages
 
 
 def test_a_folder_of_frames_may_be_the_source(folder):
