@@ -34,7 +34,7 @@ def test_names_of_folders_are_no_integers():
 
 def test_integers_that_are_not_there_are_told_without_counting_up_to_them():
     names, wrong = find_class_names({"0", "2", "999999999"})
-    assert names == ["0", "2", "999999999"] and "999999997 below it have no video (1, 3, 4, 5, 6 …)" in wrong
+    assert names == ["0", "2", "999999999"] and "999999997 classes below it have no video: 1, 3, 4, 5, 6 …" in wrong
 
 
 @pytest.mark.parametrize(

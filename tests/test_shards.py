@@ -3,12 +3,13 @@
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from videomae.shards import TarShards, are_shards, find_shards
+from videomae.shards import TarShards, are_shards, find_shard_splits, find_shards
 from videomae.video import VideoDecodeError
 
 
@@ -75,6 +76,75 @@ def test_a_source_is_known_as_shards_by_its_name_or_what_is_in_it(write_shard, t
     assert not are_shards(tmp_path) and not are_shards("videos") and not are_shards("list.csv")
 
 
+@pytest.mark.parametrize(
+    ("beside", "what"),
+    [
+        ("run/a.mp4", "videos (run/a.mp4)"),
+        ("a.mp4", "videos (a.mp4)"),
+        ("train/run/a.mp4", "videos (train/run/a.mp4)"),
+        ("metadata.csv", "lists of videos (metadata.csv)"),
+        ("val.txt", "lists of videos (val.txt)"),
+        ("data/0.parquet", "a stored table"),
+    ],
+)
+def test_tar_files_beside_other_videos_are_not_taken_for_the_data(write_shard, tmp_path, beside, what):
+    write_shard("data/backup.tar", {"a.mp4": b"x"})
+    (tmp_path / "data" / beside).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "data" / beside).touch()
+    with pytest.raises(ValueError, match=re.escape(f"holds tar files (backup.tar) and {what}: move")):
+        are_shards(tmp_path / "data")
+    assert are_shards(f"{tmp_path}/data/*.tar")
+
+
+def test_what_is_no_video_lies_beside_shards(write_shard, tmp_path):
+    write_shard("data/0.tar", {"a.mp4": b"x"})
+    for name in ("readme.txt", "index.json", "notes/thumbnail.jpg"):
+        (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "data" / name).touch()
+    assert are_shards(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["train/0", "train/1", "val/0"], {"train": ["train/0", "train/1"], "validation": ["val/0"]}),
+        (["train-0", "train-1", "val_0"], {"train": ["train-0", "train-1"], "validation": ["val_0"]}),
+        (
+            ["train0", "validation0", "TEST-0"],
+            {"train": ["train0"], "validation": ["validation0"], "test": ["TEST-0"]},
+        ),
+        (["0", "1"], {"train": ["0", "1"]}),
+        (["train-0", "train-1"], {"train": ["train-0", "train-1"]}),
+        (["val-0", "val-1"], {"train": ["val-0", "val-1"]}),
+        (["trainer-0", "training-1", "valley-2"], {"train": ["trainer-0", "training-1", "valley-2"]}),
+    ],
+)
+def test_shards_have_splits_by_folder_or_name(write_shard, tmp_path, names, splits):
+    paths = {name: write_shard(f"data/{name}.tar", {"a.mp4": b"x"}) for name in names}
+    wanted = {split: [paths[name] for name in found] for split, found in splits.items()}
+    assert find_shard_splits(tmp_path / "data") == wanted and are_shards(tmp_path / "data")
+    if not any("/" in name for name in names):
+        assert find_shard_splits(f"{tmp_path}/data/*.tar") == wanted
+    if len(splits) > 1:
+        with pytest.raises(ValueError, match=f"has shards of {', '.join(splits)}, wanted those of one split"):
+            find_shards(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train-0", "val-0", "extra"], "extra.tar belong to no split, beside shards of train, validation"),
+        (["train/0", "val-0"], "tar shards in train and beside them .val-0.tar.: move those away"),
+        (["val/0", "valid/0"], "val and valid are both the validation split"),
+    ],
+)
+def test_shards_whose_split_is_not_clear_raise(write_shard, tmp_path, names, message):
+    for name in names:
+        write_shard(f"data/{name}.tar", {"a.mp4": b"x"})
+    with pytest.raises(ValueError, match=message):
+        find_shard_splits(tmp_path / "data")
+
+
 # ---- samples and labels ----
 
 
@@ -137,7 +207,7 @@ def test_labels_are_numbers_or_names(write_shard, extension, labels, class_names
         (
             {"a.mp4": b"x", "a.cls": "999999999"},
             None,
-            r"the largest label is 999999999, but 999999999 below it have no video \(0, 1, 2, 3, 4 …",
+            r"the largest label is 999999999, but 999999999 classes below it have no video: 0, 1, 2, 3, 4 …",
         ),
     ],
 )

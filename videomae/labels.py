@@ -57,12 +57,13 @@ def find_class_names(labels: Iterable[str], *, integers: bool = True) -> tuple[l
     largest = max(numbers, default=-1)
     if len(numbers) == largest + 1:
         return list(map(str, range(largest + 1))), None
-    absent = [
-        number for number in range(len(numbers) + COMPLAINTS_SHOWN) if number not in numbers and number < largest
-    ]
+    first = range(min(largest, len(numbers) + COMPLAINTS_SHOWN + 1))  # one more than are shown
+    absent = [str(number) for number in first if number not in numbers]
+    count = largest + 1 - len(numbers)
+    below = "1 class below it has" if count == 1 else f"{count} classes below it have"
     complaint = (
-        f"the largest label is {largest}, but {largest + 1 - len(numbers)} below it have no video "
-        f"({', '.join(map(str, absent[:COMPLAINTS_SHOWN]))} …); if these classes exist, give the class names"
+        f"the largest label is {largest}, but {below} no video: {some(absent)}; if {'it' if count == 1 else 'they'} "
+        f"exist{'s' if count == 1 else ''}, give the class names (--class_names FILE, in Python class_names=)"
     )
     return [str(number) for number in sorted(numbers)], complaint
 
