@@ -285,9 +285,10 @@ def test_a_validation_label_that_training_does_not_have_is_an_error(folder):
 
 
 def test_integer_labels_with_gaps_or_below_zero_are_errors(listed):
-    assert "the largest label is 70, but 69 below it have no video (1, 2," in complaint(
-        listed("a.mp4 0\nb.mp4 70\n", "a.mp4", "b.mp4")
-    )
+    text = complaint(listed("a.mp4 0\nb.mp4 70\n", "a.mp4", "b.mp4"))
+    assert "the largest label is 70, but 69 classes below it have no video: 1, 2, 3, 4, 5 …; if they exist" in text
+    text = complaint(listed("a.mp4 1\nb.mp4 2\n", "a.mp4", "b.mp4"))
+    assert "but 1 class below it has no video: 0; if it exists, give the class names (--class_names FILE" in text
     assert "label '-1' is out of range" in complaint(listed("a.mp4 0\nb.mp4 -1\n", "a.mp4", "b.mp4"))
 
 
@@ -298,6 +299,11 @@ def test_complaints_of_all_kinds_come_together(listed):
 
 def test_a_split_that_is_not_there_is_an_error(folder):
     assert "no split 'test'; there is train" in complaint(folder("a/1.mp4"), split="test")
+
+
+@pytest.mark.parametrize("split", ["validation", "val", "Valid"])
+def test_a_split_is_asked_for_as_it_may_be_called(folder, split):
+    assert rows(load_videos(folder("train/a/1.mp4", "val/a/2.mp4"), split)) == [("val/a/2.mp4", "a")]
 
 
 def test_unlabelled_videos_have_no_class_names(folder):

@@ -73,8 +73,22 @@ def test_paths_start_from_root(listed, tmp_path):
     assert table["video"] == [str(tmp_path / "videos" / "k400" / "a.mp4")]
 
 
+@pytest.mark.parametrize(("missing", "told"), [(2, False), (3, True)])
+def test_where_paths_start_from_is_told_where_most_are_missing(listed, tmp_path, missing, told):
+    there = ["1.mp4", "2.mp4"]
+    source = listed("".join(f"{name} 0\n" for name in [*there, *"abc"[:missing]]), *there)
+    hint = f"list.csv were looked for in {source.parent}; --data_root FOLDER (in Python root=) names another folder"
+    text = complaint(source)
+    assert f"{missing} problems" in text and text.endswith(hint) == told
+    assert f"looked for in {tmp_path};" in complaint(source, root=tmp_path)
+
+
+def test_a_full_path_starts_nowhere_else(listed):
+    assert "looked for" not in complaint(listed("/nowhere/a.mp4 0\n"))
+
+
 def test_root_is_no_setting_of_a_folder(folder):
-    assert "a folder has no use for root='/videos'" in complaint(folder("a/1.mp4"), root="/videos")
+    assert "a folder has no use for --data_root /videos (root=)" in complaint(folder("a/1.mp4"), root="/videos")
 
 
 def test_a_folder_may_have_its_list_within(folder):
@@ -85,6 +99,61 @@ def test_a_folder_may_have_its_list_within(folder):
     assert names(train) == ["train/1.mp4", "train/2.mp4"] and validation["label"] == [1]
     (root / "val" / "metadata.csv").touch()
     assert "metadata.csv, metadata.jsonl both list its videos" in complaint(root)
+
+
+# ---- columns of text ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path;label\nmy clips/a.mp4;pick up\nb.mp4;drop\n",
+        "label;path\npick up;my clips/a.mp4\ndrop;b.mp4\n",
+        "my clips/a.mp4;pick up\nb.mp4;drop\n",
+        '"my clips/a.mp4";"pick up"\n"b.mp4";"drop"\n',
+    ],
+    ids=["header", "label first", "no header", "quotes"],
+)
+def test_semicolons_separate_columns(listed, text):
+    table = load_videos(listed(text, "my clips/a.mp4", "b.mp4"), "train")
+    assert names(table) == ["my clips/a.mp4", "b.mp4"]
+    assert class_names(table) == ["drop", "pick up"] and table["label"] == [1, 0]
+
+
+def test_semicolons_leave_commas_to_labels(listed):
+    table = load_videos(listed("b.mp4;pick up, drop\na.mp4;run, jump\n", "a.mp4", "b.mp4"))
+    assert class_names(table["train"]) == ["pick up, drop", "run, jump"]
+    assert load_videos(listed("path;label\na.mp4;0,5\n"), "train").num_rows == 1
+
+
+def test_semicolons_separate_folders_of_frames_from_labels(listed):
+    table = load_videos(listed("clip1;pick up\nclip2;drop\n", *FRAMES), "train")
+    assert names(table) == ["clip1", "clip2"] and class_names(table) == ["drop", "pick up"]
+
+
+@pytest.mark.parametrize("text", ["a;1.mp4,x\nb;2.mp4,y\n", "a;1.mp4\tx\nb;2.mp4\ty\n", "a;1.mp4 x\nb;2.mp4 y\n"])
+def test_a_name_may_hold_semicolons_where_another_separator_fits(listed, text):
+    table = load_videos(listed(text, "a;1.mp4", "b;2.mp4"), "train")
+    assert names(table) == ["a;1.mp4", "b;2.mp4"] and class_names(table) == ["x", "y"]
+    assert names(load_videos(listed("a;1.mp4\nb;2.mp4\n"), "train")) == ["a;1.mp4", "b;2.mp4"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+def test_a_line_without_its_label_is_told_by_its_columns(listed, separator):
+    source = listed("path,label\na.avi,a\nb.mp4\n".replace(",", separator), "a.avi", "b.mp4")
+    assert complaint(source).endswith("1 problem\n- " + f"{source}, line 3: 1 column, the header has 2")
+    assert names(load_videos(source, "train", labels=False)) == ["a.avi", "b.mp4"]
+
+
+def test_columns_that_nobody_reads_may_be_missing(listed):
+    source = listed("path,label,fps,split\na.mp4,x,25,train\nb.mp4,x,25\n", "a.mp4", "b.mp4")
+    assert "line 3: 3 columns, the header has 4" in complaint(source)
+    assert len(load_videos(listed("path,label,fps\na.mp4,x,25\nb.mp4,x\n"), "train")) == 2
+
+
+def test_a_line_without_its_label_is_told_without_a_header(listed):
+    source = listed("a.avi,a\nb.mp4\n", "a.avi", "b.mp4")
+    assert complaint(source).endswith(f"1 problem\n- {source.parent}/b.mp4: label '' is missing")
 
 
 # ---- splits ----
@@ -148,6 +217,12 @@ def test_lines_that_are_no_object_are_errors_with_their_numbers(listed):
     assert "line 5: no path" in text and "line 6: no path" in text and "4 problems" in text
     assert "none of the columns clip is known as the path" in complaint(json_list(listed, {"clip": "a.mp4"}))
     assert "the list is empty" in complaint(json_list(listed))
+
+
+@pytest.mark.parametrize("label", ["run", 0, ["run"]])
+def test_a_line_that_is_no_object_is_told_once(listed, label):
+    text = complaint(json_list(listed, {"path": "a.mp4", "label": label}, "{", {"label": label}))
+    assert "2 problems" in text and "line 2: not JSON" in text and "line 3: no path" in text
 
 
 def test_a_label_missing_in_one_object_is_an_error(listed):

@@ -17,6 +17,7 @@ LISTS = {
     "like_a_path.csv": ("label,path\nba/x.avi,a/x.avi\n", "label,path\nba/x.avi,a/x.mp4\n"),
     "longer.csv": ("label,path\na/x.avi2,a/x.avi\n", "label,path\na/x.avi2,a/x.mp4\n"),
     "tabs.tsv": ("a/x.avi\trun fast\na/y.webm\twalk\n", "a/x.mp4\trun fast\na/y.mp4\twalk\n"),
+    "semicolons.csv": ("a/x.avi;run, fast\na/y.webm;walk\n", "a/x.mp4;run, fast\na/y.mp4;walk\n"),
     "v2.txt": ("a/x.avi 0 -1\na/y.webm 0 -1\n", "a/x.mp4 0 -1\na/y.mp4 0 -1\n"),
     "alone.txt": ("a/x.avi\n\na/y.webm", "a/x.mp4\n\na/y.mp4\n"),
     "bom.csv": ("\ufeffpath,label\na/x.avi,1\n", "path,label\na/x.mp4,1\n"),
@@ -50,6 +51,7 @@ def test_paths_change_and_nothing_else(name, rewrite):
     [
         ("a/x.avi 0 2\na/y.webm 0 -1\n", "a/x.mp4 0 -1\na/y.mp4 0 -1\n"),
         ("a/x.avi,1,2\n", "a/x.mp4,0,-1\n"),
+        ("a/x.avi;1;2\n", "a/x.mp4;0;-1\n"),
         ("a/x.avi 2 run fast\n", "a/x.mp4 run fast\n"),
         ("a/x.avi\t2\t0\n", "a/x.mp4\t0\n"),
         ("path frames label\na/x.avi 2 0\n", "path frames label\na/x.mp4 2 0\n"),

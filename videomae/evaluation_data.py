@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .listing import class_names as names_of
-from .listing import load_videos
+from .listing import find_split, load_videos
 from .shards import TarShards, are_shards
 
 PREFERRED_SPLITS = ("test", "validation")
@@ -68,8 +68,7 @@ def open_evaluation_videos(
         return EvaluationVideos(ShardVideos(shards), shards.labels.tolist(), None)
     splits = load_videos(source, class_names=class_names, root=root)
     split = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
-    if split not in splits:
-        raise ValueError(f"{source}: no split {split!r}; there is {', '.join(splits)}")
+    split = find_split(str(source), splits, split)
     videos = splits[split]
     names_of(videos)  # raises for videos without labels
     return EvaluationVideos(videos["video"], videos["label"], split)

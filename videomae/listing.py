@@ -40,15 +40,17 @@ def load_videos(
     Args:
         source: one of
             - a folder of videos, nested at will. If it holds folders and no video of its own, those are the classes;
-            - a csv, tsv, txt or jsonl list with a path and a label a line; in text separated by commas, tabs or
-              spaces; the label may be missing. More columns need a header (`tables.PATH_COLUMNS`, `LABEL_COLUMNS`),
-              which may name "split" (train, val or test). The official lists are read, too (`lists` has their forms);
+            - a csv, tsv, txt or jsonl list with a path and a label a line; in text separated by commas, semicolons,
+              tabs or spaces; the label may be missing. More columns need a header (`tables.PATH_COLUMNS`,
+              `LABEL_COLUMNS`), which may name "split" (train, val or test). The official lists are read, too (`lists`
+              has their forms);
             - a folder with train, val (valid, validation) and test: folders as above, or lists as above;
             - a folder with a list called metadata.csv or metadata.jsonl: that list;
             - a `datasets.Dataset` or `DatasetDict`; a folder that its `save_to_disk` wrote; parquet, a file or a
               folder (columns as in `stored`);
             - "hf:owner/name" or "hf:owner/name:configuration", a data set of the Hub, which is downloaded.
-        split: "train", "validation" or "test"; None: all there are ("train" for a source without splits).
+        split: "train", "validation" (or "val", "valid") or "test"; None: all there are ("train" for a source without
+            splits).
         class_names: the classes in their order, of which the source may have some; labels that are integers are
             positions in it, unless a class is called by an integer (`labels`). Default: those that a ClassLabel column
             of the train split has; the sorted names of the train split; or, for a list whose labels are all integers,
@@ -87,11 +89,21 @@ def load_videos(
         for complaint in table.complaints
         if complaint.row is None or complaint.row in kept[part]
     ]:
-        raise ValueError(summary(name, complaints))
-    if split is not None and split not in tables:
-        raise ValueError(f"{name}: no split {split!r}; there is {', '.join(tables)}")
+        raise ValueError(summary(name, complaints, [table.hint for table in tables.values() if table.hint]))
+    wanted = None if split is None else find_split(name, tables, split)
     found = {part: _to_dataset(table, kept[part], class_names) for part, table in tables.items()}
-    return datasets.DatasetDict(found) if split is None else found[split]
+    return datasets.DatasetDict(found) if wanted is None else found[wanted]
+
+
+def find_split(name: str, splits: Collection[str], split: str) -> str:
+    """What a source of this name calls the split, which may be spelled as in `SPLIT_NAMES`.
+
+    Raises ValueError where it is not there.
+    """
+    found = split if split in splits else SPLIT_NAMES.get(split.lower())
+    if found not in splits:
+        raise ValueError(f"{name}: no split {split!r}; there is {', '.join(splits)}")
+    return found
 
 
 def find_paths(source: str | os.PathLike) -> dict[str, list[str]]:
@@ -204,7 +216,7 @@ def _read_part(part: Path, labels: bool, root: str | os.PathLike | None) -> dict
         return read_list(lists[0], labels, root)
     if root is not None:
         raise ValueError(
-            f"{part}: a folder has no use for root={str(root)!r}; it is what the paths of a list start from"
+            f"{part}: a folder has no use for --data_root {root} (root=); it is what the paths of a list start from"
         )
     return {"train": read_folder(str(part), labels)}
 
@@ -348,6 +360,7 @@ __all__ = [
     "PATH_COLUMNS",
     "class_names",
     "find_paths",
+    "find_split",
     "load_training_videos",
     "load_videos",
     "read_class_names",

@@ -1,6 +1,8 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Lists of videos in a file: csv, tsv, txt and jsonl, with or without a header; the official lists among them.
 
+Columns of text are separated by tabs, commas, semicolons or spaces.
+
 Official lists have no header and one space between columns:
 - `path label`, as VideoMAE and VideoMAE V2 fine-tune. A path without an extension may lack ".mp4";
 - `path start total`, as V2 pre-trains: a video file with `0 -1`, or a folder of `total` pictures from number `start`
@@ -25,18 +27,25 @@ from .labels import label_text
 from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Columns, Table, find_columns, known_columns
 
 LIST_EXTENSIONS = (".csv", ".jsonl", ".tsv", ".txt")
-_VIDEO_AND_REST = re.compile(rf"(.*(?:{'|'.join(map(re.escape, sorted(VIDEO_FILES)))}))(?:\s+(.*))?", re.IGNORECASE)
+MISSING = "no such file"
+SEPARATORS = "\t,;"
+_VIDEO = rf"(?:{'|'.join(map(re.escape, sorted(VIDEO_FILES)))})"
+_VIDEO_AND_REST = re.compile(rf"(.*{_VIDEO})(?:\s+(.*))?", re.IGNORECASE)
+_VIDEO_AND_SEPARATOR = re.compile(rf".*?{_VIDEO}(?: *([{SEPARATORS}]).*)?\s*", re.IGNORECASE)
 
 
 class _Row(NamedTuple):
-    """A line of a list; `frames` is None where the list does not say, and negative for a video file."""
+    """A line of a list; `frames` is None where the list does not say, and negative for a video file.
+
+    `unread` says why the line can not be read; then the rest counts for nothing.
+    """
 
     line: int
     path: str
     label: Any = ""
     split: str | None = None
     frames: int | None = None
-    complaints: tuple[str, ...] = ()
+    unread: str | None = None
 
 
 def read_list(file: str | os.PathLike, labels: bool, root: str | os.PathLike | None = None) -> dict[str, Table]:
@@ -88,14 +97,23 @@ def _split_of(row: _Row) -> str:
 
 def _to_table(file: Path, base: str, rows: list[_Row], labels: bool) -> Table:
     table = Table([resolve(base, row.path) for row in rows])
+    missing = 0
     for number, (row, path) in enumerate(zip(rows, table.names, strict=True)):
-        wrong = [*row.complaints, *(path_complaints(path, row.frames) if row.path else [])]
-        if not row.path and not row.complaints:
-            wrong.append("no path")
+        place = f"{file}, line {row.line}"
+        if row.unread or not row.path:
+            table.complain(f"{place}: {row.unread or 'no path'}", number, unread=True)
+            continue
+        wrong = path_complaints(path, row.frames)
+        missing += not os.path.isabs(row.path) and any(text.startswith(MISSING) for text in wrong)
         if row.split is not None and row.split.lower() not in SPLIT_NAMES:
             wrong.append(f"split {row.split!r} is none of {', '.join(SPLIT_NAMES)}")
         for text in wrong:
-            table.complain(f"{file}, line {row.line}: {text}", number)
+            table.complain(f"{place}: {text}", number)
+    if 2 * missing > len(rows):
+        table.hint = (
+            f"the paths in {file} were looked for in {os.path.abspath(base)}; "
+            "--data_root FOLDER (in Python root=) names another folder"
+        )
     found = [row.label for row in rows]
     if labels and any(label != "" for label in found):
         table.labels = found
@@ -139,7 +157,7 @@ def path_complaints(path: str, frames: int | None = None) -> list[str]:
                 f"a folder of {found} pictures, the list says {frames} (a part goes in a folder of its own): {path}"
             ]
     elif not os.path.isfile(path):
-        return [f"no such file: {path}"]
+        return [f"{MISSING}: {path}"]
     elif frames is not None and frames >= 0:
         return [f"a file, the list says a folder of {frames} pictures (a video file has `0 -1`): {path}"]
     return []
@@ -158,7 +176,7 @@ def _json_rows(file: Path, labels: bool) -> Iterator[_Row]:
     of_path, of_label, of_split = (names[column] if column is not None and names else None for column in columns)
     for number, found in objects:
         if isinstance(found, str):
-            yield _Row(number, "", complaints=(found,))
+            yield _Row(number, "", unread=found)
         else:
             split = None if of_split is None else str(found.get(of_split, ""))
             path = found.get(of_path)
@@ -185,24 +203,25 @@ def _json_label(label: Any) -> Any:
 def _text_rows(file: Path, labels: bool, base: str) -> Iterator[_Row]:
     lines = [(number, line) for number, line in enumerate(read_text(file).splitlines(), 1) if line.strip()]
     split_line = _line_splitter([line for _, line in lines])
-    rows = [(number, _cells(split_line(line))) for number, line in lines]
-    cells_of_rows = [cells for _, cells in rows]
+    rows = [(number, split_line(line)) for number, line in lines]
+    cells_of_rows = [_cells(row) for _, row in rows]
     header = _find_header(cells_of_rows)
     frames = None
     if header:
         columns = find_columns(str(file), header, labels)
-        rows = rows[1:]
+        rows, cells_of_rows = rows[1:], cells_of_rows[1:]
     else:
         columns, frames = _columns_without_header(file, cells_of_rows, labels, base)
-    for number, cells in rows:
-        too_many = header and len(cells) > len(header)
+    fewest = 1 + max(column for column in columns if column is not None)
+    for (number, row), cells in zip(rows, cells_of_rows, strict=True):
+        fits = not header or (len(cells) <= len(header) and len(row) >= fewest)
         yield _Row(
             number,
             _cell(cells, columns.path),
             _cell(cells, columns.label),
             None if columns.split is None else _cell(cells, columns.split),
             None if frames is None else int(cells[frames]),
-            (f"{len(cells)} columns, the header has {len(header)}",) if too_many else (),
+            None if fits else f"{len(row)} column{'s'[: len(row) - 1]}, the header has {len(header)}",
         )
 
 
@@ -226,16 +245,32 @@ def _cell(cells: list[str], column: int | None) -> str:
 
 
 def _line_splitter(lines: list[str]) -> Callable[[str], list[str]]:
-    if lines and all("\t" in line for line in lines):
-        return lambda line: line.split("\t")
-    if lines and all("," in line for line in lines):
-        return lambda line: next(csv.reader([line]))
+    separator = _find_separator(lines)
+    if separator:
+        return lambda line: _split_at(separator, line)
     names = lines[0].lower().split() if lines else []
     if set(names) & set(PATH_COLUMNS) and all(len(line.split()) == len(names) for line in lines):
         return str.split
     if lines and all(map(_split_around_number, lines)):
         return _split_around_number
+    if lines and all(";" in line and not _VIDEO_AND_REST.fullmatch(line.strip()) for line in lines):
+        return lambda line: _split_at(";", line)
     return _split_at_space
+
+
+def _find_separator(lines: list[str]) -> str | None:
+    """The one of the header, or the one that follows the videos' extensions, or a tab or comma of all lines."""
+    for separator in SEPARATORS:
+        if lines and separator in lines[0] and _find_header([_cells(_split_at(separator, lines[0]))]):
+            return separator
+    matches = [_VIDEO_AND_SEPARATOR.fullmatch(line.strip()) for line in lines]
+    if all(matches) and len(found := {match[1] for match in matches} - {None}) == 1:
+        return found.pop()
+    return next((separator for separator in "\t," if lines and all(separator in line for line in lines)), None)
+
+
+def _split_at(separator: str, line: str) -> list[str]:
+    return line.split("\t") if separator == "\t" else next(csv.reader([line], delimiter=separator))
 
 
 def _split_at_space(line: str) -> list[str]:

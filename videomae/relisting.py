@@ -66,7 +66,9 @@ def _replace_path(line: str, old: str, new: str, *, as_json: bool) -> str:
     if as_json:
         row = json.loads(line)
         return json.dumps({key: new if value == old else value for key, value in row.items()}, ensure_ascii=False)
-    changed, count = re.subn(rf"(^|[\s,\"]){re.escape(old)}(?=$|[\s,\"])", lambda found: found[1] + new, line, count=1)
+    changed, count = re.subn(
+        rf"(^|[\s,;\"]){re.escape(old)}(?=$|[\s,;\"])", lambda found: found[1] + new, line, count=1
+    )
     if count:
         return changed
     cells = [new if cell.strip() == old else cell for cell in next(csv.reader([line]))]
@@ -76,7 +78,7 @@ def _replace_path(line: str, old: str, new: str, *, as_json: bool) -> str:
 def _of_a_file(line: str, path: str) -> str:
     """`path start total` -> `path 0 -1`; `path total label` -> `path label`."""
     head, path, tail = line.partition(path)
-    after_path, separator, number, rest = re.fullmatch(r'("?)([\s,]+)(\d+)([\s,]+.+)', tail.rstrip()).groups()
+    after_path, separator, number, rest = re.fullmatch(r'("?)([\s,;]+)(\d+)([\s,;]+.+)', tail.rstrip()).groups()
     if int(number) >= FEWEST_PICTURES:
         return head + path + after_path + rest
     return f"{head}{path}{after_path}{separator}0{separator}-1"

@@ -43,9 +43,15 @@ class Table:
     feature: Any = None
     videos: datasets.Dataset | None = None
     complaints: list[Complaint] = field(default_factory=list)
+    hint: str | None = None  # what may be behind the complaints
+    _unread: set[int] = field(default_factory=set, init=False)
 
-    def complain(self, text: str, row: int | None = None) -> None:
-        self.complaints.append(Complaint(row, text))
+    def complain(self, text: str, row: int | None = None, *, unread: bool = False) -> None:
+        """With `unread` nobody can tell what the row was to say, and later complaints about it are left out."""
+        if row is None or row not in self._unread:
+            self.complaints.append(Complaint(row, text))
+        if unread:
+            self._unread.add(row)
 
 
 class Columns(NamedTuple):
@@ -81,11 +87,12 @@ def known_columns() -> str:
     return f"a path column is called {', '.join(PATH_COLUMNS)}; a label column {', '.join(LABEL_COLUMNS)}"
 
 
-def summary(source: str, complaints: Sequence[Complaint]) -> str:
-    """How many complaints there are, and the first few."""
+def summary(source: str, complaints: Sequence[Complaint], hints: Sequence[str] = ()) -> str:
+    """How many complaints there are, and the first few; below them what may be behind them."""
     shown = "\n- ".join(complaint.text for complaint in complaints[:COMPLAINTS_SHOWN])
     more = f"\n… and {len(complaints) - COMPLAINTS_SHOWN} more" if len(complaints) > COMPLAINTS_SHOWN else ""
-    return f"{source}: {len(complaints)} problem{'s' if len(complaints) > 1 else ''}\n- {shown}{more}"
+    head = f"{source}: {len(complaints)} problem{'s' if len(complaints) > 1 else ''}\n- {shown}{more}"
+    return "\n".join([head, *hints])
 
 
 def some(names: Sequence[str]) -> str:
