@@ -174,6 +174,16 @@ def program(tmp_path):
         process.stderr.close()
 
 
+def test_a_program_that_starts_itself_again_in_its_children_is_told(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM.replace('if __name__ == "__main__":', "if True:"))
+    command = [sys.executable, str(tmp_path / "program.py"), str(ROOT / "tests"), "60"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    last = finished.stderr.rstrip().splitlines()[-1]
+    assert finished.returncode == 1
+    assert last.startswith("ChildProcessError: a child process does not start (exit code 1); does the program keep")
+
+
 def wait_until_gone(pids, seconds):
     end = time.monotonic() + seconds
     while any(map(is_running, pids)) and time.monotonic() < end:

@@ -402,6 +402,13 @@ def test_other_types_are_refused(dtype):
     assert "wanted integers or floating point" in refusal(npy(np.zeros((5, 10, 12, 3), dtype)))
 
 
+def test_an_array_of_an_unknown_format_is_refused():
+    """Format 3.0 is for the names of columns that are not Latin-1: no clip has any."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, noise(5, 10, 12, 3), version=(3, 0))
+    assert "an array of format (3, 0), wanted (1, 0) or (2, 0)" in refusal(file.getvalue())
+
+
 def test_python_objects_are_never_unpickled(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -304,6 +304,23 @@ def test_fewer_than_one_process_are_refused(number, videos, tmp_path, capsys):
     assert not (tmp_path / "small").exists()
 
 
+def test_what_is_refused_is_a_value_error(videos, tiny_clip, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("…")
+    (tmp_path / "list.csv").write_text("data/val/wave/d.mp4 0\n")
+    run(videos / "val", tmp_path / "val")
+    tiny_clip("data/train/clap/a.mkv")
+    for source, destination, encoding, message in (
+        (videos, videos / "small", Encoding(), "small: is in the source .*; choose a folder outside of it"),
+        (tmp_path / "list.csv", videos / "val", Encoding(), "val: holds originals, as .*d.mp4; choose a folder"),
+        (videos / "val", tmp_path / "mine", Encoding(), "mine: holds something else; choose a new folder"),
+        (videos, tmp_path / "new", Encoding(), "have the same name, rename one of each:\n- .*a.avi and .*a.mkv"),
+        (videos / "val", tmp_path / "val", Encoding(crf=30), r"holds copies with crf 20, wanted 30: .*--again all"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Preparation(source, destination, encoding)
+
+
 def test_two_originals_for_one_copy_are_refused(videos, tiny_clip, tmp_path, capsys):
     tiny_clip("data/train/clap/a.mkv")
     code, _, error = prepare(videos, tmp_path / "small", capsys=capsys)

@@ -321,6 +321,16 @@ def test_the_csv_gives_back_what_was_found(videos):
     assert sorted(found, key=lambda row: row.path) == read_scan(videos / "scan.csv")
 
 
+@pytest.mark.parametrize("text", ["", "path,label\na.mp4,1\n"])
+def test_another_csv_is_not_read_as_a_scan_and_stays(text, videos, tmp_path):
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"mine\.csv: there, and not the csv of a scan"):
+        read_scan(tmp_path / "mine.csv")
+    with pytest.raises(ValueError, match="not the csv of a scan"):
+        list(scan_videos([str(videos / "clap" / "a.mp4")], tmp_path / "mine.csv", num_workers=1, time_limit=60))
+    assert (tmp_path / "mine.csv").read_text() == text
+
+
 # ---- totals ----
 
 

@@ -11,7 +11,7 @@ import torch
 from videomae import torchcodec_reader
 from videomae.frames import open_video
 from videomae.torchcodec_reader import TorchcodecReader, is_torchcodec_chosen, torchcodec_problem
-from videomae.video import VideoReader, read_frames
+from videomae.video import VideoDecodeError, VideoReader, read_frames
 
 
 class StandIn:
@@ -120,6 +120,21 @@ def test_where_it_fails_to_read_pyav_reads(tiny_clip, frame_numbers, torchcodec)
     with open_video(tiny_clip()) as video:
         assert frame_numbers(video.read([4, 9])) == [4, 9]
     assert made[-1].reads == [[0], [4, 9]]
+
+
+def test_a_video_that_pyav_refuses_is_refused_and_closed(tiny_clip, torchcodec, monkeypatch):
+    torchcodec()
+    calls, close = [], VideoReader.close
+
+    def refuse(self, indices):
+        calls.append("read")
+        raise VideoDecodeError(self.path, "frame 0 is damaged")
+
+    monkeypatch.setattr(VideoReader, "read", refuse)
+    monkeypatch.setattr(VideoReader, "close", lambda self: calls.append("close") or close(self))
+    with pytest.raises(VideoDecodeError, match=r"clip\.mp4: frame 0 is damaged"):
+        open_video(tiny_clip())
+    assert calls[-2:] == ["read", "close"]
 
 
 @pytest.mark.parametrize("numbers", [[-1], [12], []])
