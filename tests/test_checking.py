@@ -2,12 +2,13 @@
 """What a list of videos is told before a run: errors that would spoil it, and warnings."""
 
 import json
+import os
 
 import datasets
 import pytest
 
 from videomae.checking import END_BYTES, check
-from videomae.listing import load_videos
+from videomae.listing import load_videos, read_videos
 from videomae.stored import VIDEO
 
 
@@ -209,6 +210,42 @@ def test_classes_with_few_videos_or_none_are_warnings(files):
         "classes without a video in validation",
     ]
     assert [found.examples for found in absent] == [["swim"], ["jump", "swim"]]
+
+
+# ---- what the listing complains of ----
+
+
+def test_every_fault_of_a_list_is_told_once(files):
+    root = files({"a.mp4": "a", "b.mp4": "bb", "c.mp4": "bb"})
+    (root / "list.jsonl").write_text(
+        '{"path": "a.mp4", "label": "run"}\n{"path": "gone.mp4", "label": "run"}\n{broken\n'
+        '{"path": "b.mp4", "label": "swim"}\n{"path": "c.mp4", "label": "run"}\n{"path": "a.mp4"}\n'
+    )
+    found = read_videos(root / "list.jsonl", class_names=["run"])
+    report = check(found.splits, found.complaints, few_videos=1)
+    assert kinds(report) == {
+        ("error", "listed file"): 1,
+        ("error", "listed label"): 2,
+        ("error", "listed line"): 1,
+        ("warning", "twice by path"): 1,  # the label of one of the two is missing: no contradiction
+        ("warning", "twice by content"): 1,
+    }
+    assert found.splits["train"]["label"] == [0, 0, None, None, 0, None]
+
+
+def test_a_complaint_goes_with_its_row_where_others_are_left_out(files):
+    root = files({"a.mp4": "a", "b.mp4": "bb"})
+    (root / "list.csv").write_text("a.mp4,run\ngone.mp4,run\nb.mp4,swim\n")
+    found = read_videos(root / "list.csv", class_names=["run"], exclude=[root / "a.mp4"])
+    assert [(one.row, one.kind) for one in found.complaints["train"]] == [(0, "file"), (1, "label")]
+    report = check(found.splits, found.complaints, ["look elsewhere"], few_videos=1)
+    assert kinds(report) == {("error", "listed file"): 1, ("error", "listed label"): 1, ("warning", "hint"): 1}
+
+
+def test_names_that_are_no_utf_8_are_findings_too(files):
+    root = files({os.fsdecode(b"caf\xe9.mp4"): "a", "b.mp4": "bb"})
+    found = read_videos(root)
+    assert kinds(check(found.splits, found.complaints)) == {("error", "listed file"): 1}
 
 
 # ---- the report ----

@@ -438,8 +438,10 @@ def test_a_source_is_loaded_by_name(write_shards, write_rows, tmp_path):
     rows = load_source(f"hf:{tmp_path}", batch_size=5, labels=False)
     assert isinstance(rows, StreamedRows) and rows.num_shards == 4 and rows.batch_size == 5
     assert rows.class_names is None
-    with pytest.raises(ValueError, match=f"hf:{tmp_path}, test: cannot be streamed: "):
+    with pytest.raises(ValueError, match=f"hf:{tmp_path}: no split 'test'; there is train"):
         load_source(f"hf:{tmp_path}", "test", batch_size=3)
+    with pytest.raises(ValueError, match=f"hf:{tmp_path}/nothing: cannot be streamed: "):
+        load_source(f"hf:{tmp_path}/nothing", batch_size=3)
 
 
 # ---- training ----

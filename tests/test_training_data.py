@@ -5,11 +5,14 @@ import tarfile
 from functools import partial
 from pathlib import Path
 
+import datasets
 import pytest
 
+from videomae import training_data
 from videomae.arguments import FinetuningVideoArguments
 from videomae.clips import TrainingClips, ValidationClips
 from videomae.data import VideoDataset, make_processor
+from videomae.listing import read_videos
 from videomae.streaming import VideoStream
 from videomae.training_data import check_training_videos, make_dataset, open_training_videos
 
@@ -104,6 +107,102 @@ def test_flags_of_streams_are_refused_for_tables(videos, fields, message):
 def test_flags_of_tables_are_refused_for_streams(shards, name):
     with pytest.raises(ValueError, match="--exclude and --data_root are for lists and folders"):
         open_labelled(arguments(shards, **{name: shards}))
+
+
+def test_a_stream_has_its_own_validation_split_or_one_of_any_kind(shards, videos, tmp_path, monkeypatch):
+    assert open_labelled(arguments(shards)).validation is None
+    (tmp_path / "split" / "val").mkdir(parents=True)
+    (shards / "train-1.tar").rename(tmp_path / "split" / "val" / "0.tar")
+    shards.rename(tmp_path / "split" / "train")
+    found = open_labelled(arguments(tmp_path / "split"))
+    assert (found.train.num_samples, found.validation.num_samples) == (2, 2)
+    assert found.validation.class_names == ["a", "b"]
+    other = open_labelled(arguments(tmp_path / "split", validation_data=videos / "val"))
+    assert other.validation["video"] == [f"{videos}/val/{name}/0.mp4" for name in "ab"]
+    table = open_labelled(arguments(videos / "train", validation_data=tmp_path / "split"))
+    assert len(table.train) == 4 and table.validation.shards == [str(tmp_path / "split" / "val" / "0.tar")]
+
+
+@pytest.fixture
+def streams(monkeypatch):
+    """`streams(split=samples, …)`: what hf:o/n has when it is streamed; None: a number that it does not tell."""
+
+    def make(**lengths):
+        found = datasets.IterableDatasetDict()
+        for split, samples in lengths.items():
+            rows = datasets.Dataset.from_dict({"video": ["0.mp4"], "label": ["b"]}).to_iterable_dataset()
+            features = datasets.Features(
+                {"video": datasets.Value("string"), "label": datasets.ClassLabel(names=["b"])}
+            )
+            rows = rows.cast(features)
+            rows.info.splits = datasets.SplitDict({split: datasets.SplitInfo(split, num_examples=samples or 0)})
+            rows._split = datasets.Split(split)
+            found[split] = rows
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_, streaming: found)
+
+    return make
+
+
+def test_a_streamed_data_set_of_the_hub_is_validated_on_its_own_split(streams, videos, caplog):
+    streams(train=70, valid=7)
+    found = open_labelled(arguments("hf:o/n", streaming=True))
+    assert (found.train.num_samples, found.validation.num_samples) == (70, 7) and found.class_names == ["b"]
+    streams(train=70, valid=None)
+    assert open_labelled(arguments("hf:o/n", streaming=True)).validation is None
+    assert "hf:o/n: this stream does not say how many videos its validation split has" in caplog.text
+    with pytest.raises(ValueError, match="does not say how many .*: validate on a list, a folder or tar shards"):
+        open_labelled(arguments(videos / "train", validation_data="hf:o/n", streaming=True))
+    streams(test=7)
+    with pytest.raises(ValueError, match="hf:o/n: no split 'train'; there is test"):
+        open_labelled(arguments("hf:o/n", streaming=True))
+
+
+def test_videos_without_labels_are_told_of_whatever_kind_they_are(shards, videos, tmp_path):
+    with tarfile.open(tmp_path / "bare.tar", "w") as tar:
+        tar.add(videos / "val" / "a" / "0.mp4", "0.mp4")
+    told = "the videos have no labels: wanted class folders"
+    for fields in (
+        {"data": videos / "val" / "a"},
+        {"data": tmp_path / "bare.tar"},
+        {"data": videos / "train", "validation_data": videos / "val" / "a"},
+    ):
+        with pytest.raises(ValueError, match=told):
+            open_labelled(arguments(**fields))
+    assert open_training_videos(arguments(tmp_path / "bare.tar"), labels=False, batch_size=2).class_names is None
+
+
+def test_several_splits_to_validate_on_are_not_chosen_from(videos, tmp_path):
+    (videos / "val").rename(videos / "test")
+    with pytest.raises(ValueError, match="no split 'validation'; there is train, test"):
+        open_labelled(arguments(videos / "train", validation_data=videos))
+
+
+def test_the_check_tells_everything_at_once_and_reads_each_source_once(videos, tmp_path, monkeypatch):
+    lines = [
+        "train/a/0.mp4,a",
+        "train/a/0.mp4,b",
+        "train/a/1.mp4,a",
+        "./train/a/1.mp4,a",
+        "gone.mp4,b",
+        "val/a/0.mp4,a",
+    ]
+    (videos / "train.csv").write_text("\n".join(lines))
+    (videos / "other.csv").write_text("val/a/0.mp4,a\nval/b/0.mp4,swim\n")
+    read = []
+    monkeypatch.setattr(
+        training_data, "read_videos", lambda source, **kw: read.append(source) or read_videos(source, **kw)
+    )
+    flags = arguments(videos / "train.csv", validation_data=videos / "other.csv")
+    report = check_training_videos(flags, labels=True)
+    assert {finding.kind: finding.count for finding in report.errors} == {
+        "listed file": 1,  # gone.mp4
+        "listed label": 1,  # swim
+        "leak by path": 1,
+        "labels by path": 1,
+    }
+    assert "twice by path" in [finding.kind for finding in report.warnings]
+    assert "train.csv, line 5: no such file" in str(report) and "validation: " in str(report)
+    assert read == [str(videos / "train.csv"), str(videos / "other.csv")]
 
 
 def test_the_check_covers_all_splits_and_the_validation_videos(videos, tmp_path):

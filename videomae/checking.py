@@ -19,6 +19,7 @@ from pyarrow import compute
 
 from .exclusion import real_path
 from .folders import is_picture_name
+from .tables import Complaint
 
 FEW_VIDEOS = 5
 END_BYTES = 64 * 1024
@@ -99,12 +100,25 @@ class _Video:
         return f"{self.split}: {self.path or f'row {self.row}'}"
 
     @property
+    def place(self) -> tuple[str, int]:
+        return self.split, self.row
+
+    @property
     def stem(self) -> str:
         return Path(self.path or "").stem
 
 
-def check(splits: Mapping[str, datasets.Dataset | None], *, few_videos: int = FEW_VIDEOS) -> Report:
+def check(
+    splits: Mapping[str, datasets.Dataset | None],
+    complaints: Mapping[str, Sequence[Complaint]] | None = None,
+    hints: Sequence[str] = (),
+    *,
+    few_videos: int = FEW_VIDEOS,
+) -> Report:
     """Checks what `load_videos` returns, or {"train": …, "validation": …}; a split that is None is not there.
+
+    With what `read_videos` returns, its complaints are errors, too, and the lines, files and labels that they name are
+    not told a second time.
 
     Errors: a file that is missing or empty; a label that is missing or out of range; a video twice with different
     labels; a video in two splits, by path or content. Warnings: a video twice in a split; clips of two splits that
@@ -114,15 +128,19 @@ def check(splits: Mapping[str, datasets.Dataset | None], *, few_videos: int = FE
     Reads the sizes of all files, and 128 KiB of those that share one. `few_videos` counts a class's training videos.
     """
     splits = {split: videos for split, videos in splits.items() if videos is not None}
+    told = {kind: _rows_told(complaints or {}, kind) for kind in ("file", "label", "line")}
     rows = [video for split, videos in splits.items() for video in _videos(split, videos)]
+    rows = [video for video in rows if video.place not in told["line"]]
     classes = {split: counts for split, videos in splits.items() if (counts := _count_classes(videos))}
     same_path = _same_path(rows)
     twice = {id(video) for group in same_path for video in group[1:]}
     same_content = _same_content([video for video in rows if id(video) not in twice])
     twins = {id(video) for group in same_path + same_content for video in group}
     findings = [
-        *_check_files(rows),
-        *_check_labels(splits, rows),
+        *_tell_complaints(complaints or {}),
+        *_finding("warning", "hint", "what may be behind these errors", hints),
+        *_check_files([video for video in rows if video.place not in told["file"]]),
+        *_check_labels(splits, [video for video in rows if video.place not in told["label"]]),
         *_check_twins({"path": same_path, "content": same_content}),
         *_check_names([video for video in rows if id(video) not in twins]),
         *_check_balance(classes, few_videos),
@@ -163,6 +181,27 @@ def _finding(level: str, kind: str, message: str, examples: Sequence[object]) ->
 # ---- single videos ----
 
 
+def _tell_complaints(complaints: Mapping[str, Sequence[Complaint]]) -> Iterator[Finding]:
+    messages = {
+        "file": "paths that are no videos",
+        "label": "labels that are no class",
+        "line": "lines that can not be read",
+        "list": "lists, classes or splits that are not right",
+    }
+    for kind, message in messages.items():
+        texts = [
+            f"{split}: {complaint.text}"
+            for split, found in complaints.items()
+            for complaint in found
+            if complaint.kind == kind
+        ]
+        yield from _finding("error", f"listed {kind}", message, texts)
+
+
+def _rows_told(complaints: Mapping[str, Sequence[Complaint]], kind: str) -> set[tuple[str, int | None]]:
+    return {(split, wrong.row) for split, found in complaints.items() for wrong in found if wrong.kind == kind}
+
+
 def _check_files(rows: list[_Video]) -> Iterator[Finding]:
     missing = [video for video in rows if video.size is None]
     empty = [video for video in rows if video.size == 0]
@@ -199,7 +238,7 @@ def _check_twins(groups: Mapping[str, list[list[_Video]]]) -> Iterator[Finding]:
     for kind, same in groups.items():
         across = list(filter(_is_across_splits, same))
         within = [group for group in same if not _is_across_splits(group)]
-        contrary = [group for group in same if len({str(video.label) for video in group}) > 1]
+        contrary = [group for group in same if len({str(video.label) for video in group} - {"None"}) > 1]
         yield from _finding("error", f"leak by {kind}", f"videos in two splits (same {kind})", _lines(across))
         yield from _finding("error", f"labels by {kind}", f"videos with two labels (same {kind})", _lines(contrary))
         yield from _finding(

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 
@@ -17,7 +18,7 @@ from .exclusion import rows_left
 from .folders import find_videos, is_video_name, read_folder, visible_entries
 from .labels import UNLABELLED, are_integers, are_measured, class_numbers, find_class_names, label_complaint
 from .lists import LIST_EXTENSIONS, read_list, read_text
-from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Table, some, summary
+from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Complaint, Table, some, summary
 
 METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
 
@@ -70,6 +71,32 @@ def load_videos(
             left. What is wrong with single videos and classes comes in one error: the first few and how many there
             are.
     """
+    found = read_videos(source, class_names=class_names, labels=labels, root=root, exclude=exclude)
+    if wrong := [complaint for part in found.complaints.values() for complaint in part]:
+        raise ValueError(summary(_name_of(source), wrong, found.hints))
+    return found.splits if split is None else found.splits[find_split(_name_of(source), found.splits, split)]
+
+
+class FoundVideos(NamedTuple):
+    """What a source was found to hold; the row of a complaint is that of its split's table."""
+
+    splits: datasets.DatasetDict
+    complaints: dict[str, list[Complaint]]  # by split
+    hints: list[str]  # what may be behind them
+
+
+def read_videos(
+    source: str | os.PathLike | datasets.Dataset | datasets.DatasetDict,
+    *,
+    class_names: Sequence[str] | None = None,
+    labels: bool = True,
+    root: str | os.PathLike | None = None,
+    exclude: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
+) -> FoundVideos:
+    """What `load_videos` returns, and what is wrong with single videos and classes, which it raises.
+
+    A label that is wrong is None. All other errors of `load_videos` are raised here, too.
+    """
     if class_names is not None and not class_names:
         raise ValueError("class_names is empty")
     name = _name_of(source)
@@ -82,17 +109,17 @@ def load_videos(
     _number_classes(tables.values(), class_names)
     for table in tables.values():
         _check_names(table)
-    kept = rows_left(name, tables, exclude, class_names)
-    if complaints := [
-        complaint
-        for part, table in tables.items()
-        for complaint in table.complaints
-        if complaint.row is None or complaint.row in kept[part]
-    ]:
-        raise ValueError(summary(name, complaints, [table.hint for table in tables.values() if table.hint]))
-    wanted = None if split is None else find_split(name, tables, split)
-    found = {part: _to_dataset(table, kept[part], class_names) for part, table in tables.items()}
-    return datasets.DatasetDict(found) if wanted is None else found[wanted]
+    kept = {split: sorted(rows) for split, rows in rows_left(name, tables, exclude, class_names).items()}
+    found, complaints = datasets.DatasetDict(), {}
+    for split, table in tables.items():
+        places = {row: place for place, row in enumerate(kept[split])}
+        complaints[split] = [
+            complaint._replace(row=places.get(complaint.row))
+            for complaint in table.complaints
+            if complaint.row is None or complaint.row in places
+        ]
+        found[split] = _to_dataset(table, kept[split], class_names)
+    return FoundVideos(found, complaints, [table.hint for table in tables.values() if table.hint])
 
 
 def find_split(name: str, splits: Collection[str], split: str) -> str:
@@ -131,15 +158,21 @@ def load_training_videos(
     `load_videos` and hold for both.
     """
     splits = load_videos(data, **kwargs)
-    if "train" not in splits:
-        raise ValueError(f"{_name_of(data)}: no split 'train'; there is {', '.join(splits)}")
-    train = splits["train"]
+    train = splits[find_split(_name_of(data), splits, "train")]
     if validation_data is None:
         return train, splits.get("validation")
     if isinstance(train.features.get("label"), datasets.ClassLabel):
         kwargs["class_names"] = train.features["label"].names
     splits = load_videos(validation_data, **kwargs)
-    return train, splits["validation"] if "validation" in splits else next(iter(splits.values()))
+    return train, splits[validation_split(_name_of(validation_data), splits)]
+
+
+def validation_split(name: str, splits: Collection[str]) -> str:
+    """The split of a source of this name that was given to validate on: "validation", or the only one.
+
+    Raises ValueError where there are several others.
+    """
+    return next(iter(splits)) if len(splits) == 1 else find_split(name, splits, "validation")
 
 
 def class_names(videos: datasets.Dataset) -> list[str]:
@@ -319,14 +352,14 @@ def _number_classes(tables: Iterable[Table], class_names: Sequence[str]) -> None
         if table.feature is not None:
             for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
                 if label == "":
-                    table.complain(f"{name}: label is missing", row)
+                    table.complain(f"{name}: label is missing", row, "label")
             continue
         found = listed if table.listed else set(table.labels)
         numbers = class_numbers(found, class_names, integers=table.listed)
         for row, (name, label) in enumerate(zip(table.names, table.labels, strict=True)):
             if label not in numbers:
                 text = label_complaint(label, class_names, integers=table.listed and integers)
-                table.complain(f"{name}: {text}", row)
+                table.complain(f"{name}: {text}", row, "label")
         table.labels = [numbers.get(label) for label in table.labels]
 
 
@@ -337,20 +370,25 @@ def _check_names(table: Table) -> None:
     """`datasets` holds text; a path may be any bytes, of which Python makes lone surrogates."""
     for row, name in enumerate(table.names):
         if not name.isascii() and re.search("[\ud800-\udfff]", name):
-            table.complain(f"{ascii(name)}: the name is not UTF-8; rename the video", row)
+            table.complain(f"{ascii(name)}: the name is not UTF-8; rename the video", row, "file")
 
 
-def _to_dataset(table: Table, kept: Collection[int], class_names: Sequence[str]) -> datasets.Dataset:
+def _to_dataset(table: Table, kept: list[int], class_names: Sequence[str]) -> datasets.Dataset:
+    labels = table.labels
+    if labels is not None:
+        wrong = {complaint.row for complaint in table.complaints if complaint.kind in ("label", "line")}
+        labels = [None if row in wrong else label for row, label in enumerate(labels)]
     feature = table.feature or datasets.ClassLabel(names=list(class_names))
     if table.videos is not None:
         videos = table.videos
-        if table.labels is not None:
-            videos = videos.add_column("label", table.labels, feature=feature)
-        return videos if len(kept) == len(videos) else videos.select(sorted(kept))
-    columns = {"video": [name for row, name in enumerate(table.names) if row in kept]}
+        if labels is not None:
+            videos = videos.add_column("label", labels, feature=feature)
+        return videos if len(kept) == len(videos) else videos.select(kept)
+    names = [table.names[row].encode(errors="backslashreplace").decode() for row in kept]  # `_check_names` told why
+    columns = {"video": names}
     features = {"video": datasets.Value("string")}
-    if table.labels is not None:
-        columns["label"] = [label for row, label in enumerate(table.labels) if row in kept]
+    if labels is not None:
+        columns["label"] = [labels[row] for row in kept]
         features["label"] = feature
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
@@ -364,4 +402,6 @@ __all__ = [
     "load_training_videos",
     "load_videos",
     "read_class_names",
+    "read_videos",
+    "validation_split",
 ]

@@ -105,10 +105,10 @@ def _to_table(file: Path, base: str, rows: list[_Row], labels: bool) -> Table:
             continue
         wrong = path_complaints(path, row.frames)
         missing += not os.path.isabs(row.path) and any(text.startswith(MISSING) for text in wrong)
-        if row.split is not None and row.split.lower() not in SPLIT_NAMES:
-            wrong.append(f"split {row.split!r} is none of {', '.join(SPLIT_NAMES)}")
         for text in wrong:
-            table.complain(f"{place}: {text}", number)
+            table.complain(f"{place}: {text}", number, "file")
+        if row.split is not None and row.split.lower() not in SPLIT_NAMES:
+            table.complain(f"{place}: split {row.split!r} is none of {', '.join(SPLIT_NAMES)}", number)
     if 2 * missing > len(rows):
         table.hint = (
             f"the paths in {file} were looked for in {os.path.abspath(base)}; "
@@ -131,7 +131,7 @@ def _feature_of_lists(file: Path, rows: list[_Row], table: Table) -> datasets.Li
     for number, row in enumerate(rows):
         if not (isinstance(row.label, list) and all(isinstance(label, kind) for label in row.label)):
             text = f"label {row.label!r}: wanted a list, as on other lines, of integers or of texts alone"
-            table.complain(f"{file}, line {row.line}: {text}", number)
+            table.complain(f"{file}, line {row.line}: {text}", number, "label")
     return datasets.List(datasets.Value("int64" if of_integers else "string"))
 
 

@@ -20,9 +20,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow
 
-from .folders import VIDEO_FILES
+from .folders import VIDEO_FILES, find_videos, visible_entries
 from .labels import are_integers, are_measured, class_numbers, find_class_names, label_complaint, label_text
-from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, some
+from .lists import LIST_EXTENSIONS
+from .stored import is_stored
+from .tables import COMPLAINTS_SHOWN, LABEL_COLUMNS, SPLIT_NAMES, some
 from .video import VideoDecodeError
 
 LABEL_EXTENSIONS = ("cls", "json", "txt")  # the first that a sample has
@@ -30,27 +32,115 @@ JSON_LABELS = (*LABEL_COLUMNS, "cls")
 MOST_LABEL_BYTES = 1 << 16
 MOST_HEADER_BYTES = 1 << 20  # long names and pax records; a header that claims more is hostile or damaged
 MOST_VIDEO_BYTES = 1 << 30
+_SPLIT_NAME = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})(?![a-z])")  # train-0000.tar
 
 # ---- files ----
 
 
 def are_shards(source: str | os.PathLike) -> bool:
-    """Whether `source` names tar shards: a pattern that ends in .tar, or a folder that holds such files."""
-    path = Path(source).expanduser()
-    return str(source).endswith(".tar") or (path.is_dir() and any(path.glob("*.tar")))
+    """Whether `source` names tar shards: a pattern that ends in .tar, or a folder that holds them and nothing else.
+
+    They lie in the folder itself or in train/, val/ and test/. Raises ValueError for a folder that also holds videos,
+    a list of videos or a stored table.
+    """
+    if str(source).endswith(".tar"):
+        return True
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return False
+    tars = [file for part in (folder, *_split_folders(folder).values()) for file in _tars(part)]
+    if tars and (others := _other_videos(folder)):
+        shown = [os.path.relpath(file, folder) for file in tars]
+        raise ValueError(
+            f"{source}: holds tar files ({some(shown)}) and {others}: move the ones that are not meant away, or name "
+            f"the others themselves: the tar files ('{folder / '*.tar'}'), the list, or the folder of the videos"
+        )
+    return bool(tars)
+
+
+def _other_videos(folder: Path) -> str | None:
+    if videos := find_videos(str(folder)):
+        return f"videos ({some([os.path.relpath(video, folder) for video in videos])})"
+    stems = {"metadata", *SPLIT_NAMES}
+    files = [entry for entry in visible_entries(str(folder)) if entry.is_file()]
+    names = [entry.name for entry in files]
+    lists = [name for name in names if Path(name).suffix.lower() in LIST_EXTENSIONS and Path(name).stem in stems]
+    if lists:
+        return f"lists of videos ({some(lists)})"
+    return "a stored table" if is_stored(folder) else None
 
 
 def find_shards(source: str | os.PathLike) -> list[str]:
     """The tar files of a folder or of a pattern, sorted: `shards/train-{0000..0003}.tar`, `shards/{a,b}-*.tar`.
 
-    Raises ValueError: nothing there, or a file that braces name is missing.
+    Raises ValueError: nothing there, a file that braces name is missing, or more than one split (`find_shard_splits`).
     """
-    pattern = os.path.expanduser(str(source))
-    if os.path.isdir(pattern):
-        pattern = os.path.join(glob.escape(pattern), "*.tar")
-    found = {part: glob.glob(part) for part in _expand_braces(pattern)}
+    splits = find_shard_splits(source)
+    if len(splits) > 1:
+        raise ValueError(f"{source}: has shards of {', '.join(splits)}, wanted those of one split")
+    (shards,) = splits.values()
+    return shards
+
+
+def find_shard_splits(source: str | os.PathLike) -> dict[str, list[str]]:
+    """{split: tar files, sorted} of a folder or of a pattern (`find_shards`).
+
+    Splits are the folders train, val (valid, validation) and test, or the beginnings of the files' names
+    (train-0000.tar); files of one split alone, whatever it is called, are "train".
+
+    Raises ValueError: nothing there, a file that braces name is missing, or files that belong to no split beside
+    others that do.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return _split_by_name(source, _expand_pattern(source))
+    splits = {split: files for split, part in _split_folders(folder).items() if (files := _tars(part))}
+    own = _tars(folder)
+    if splits and own:
+        raise ValueError(
+            f"{source}: tar shards in {', '.join(splits)} and beside them ({some(list(map(os.path.basename, own)))}): "
+            "move those away"
+        )
+    if not splits and not own:
+        raise ValueError(f"{source}: no such tar shards: {folder / '*.tar'}")
+    return splits or _split_by_name(source, own)
+
+
+def _tars(folder: Path) -> list[str]:
+    return sorted(map(str, folder.glob("[!.]*.tar")))
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for entry in visible_entries(str(folder)):
+        split = SPLIT_NAMES.get(entry.name.lower()) if entry.is_dir() else None
+        if split in found and _tars(Path(entry.path)):
+            raise ValueError(f"{folder}: {found[split].name} and {entry.name} are both the {split} split: join them")
+        if split is not None:
+            found[split] = Path(entry.path)
+    return found
+
+
+def _split_by_name(source: str | os.PathLike, files: list[str]) -> dict[str, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for file in files:
+        match = _SPLIT_NAME.match(os.path.basename(file).lower())
+        found.setdefault(match and SPLIT_NAMES[match[1]], []).append(file)
+    if len(found) == 1 or set(found) == {None, "train"}:
+        return {"train": files}
+    if None in found:
+        names = some(list(map(os.path.basename, found[None])))
+        raise ValueError(
+            f"{source}: {names} belong to no split, beside shards of {', '.join(filter(None, found))}: "
+            "name the shards that are meant, or begin the names of all with train, val or test"
+        )
+    return {split: found[split] for split in dict.fromkeys(SPLIT_NAMES.values()) if split in found}
+
+
+def _expand_pattern(pattern: str | os.PathLike) -> list[str]:
+    found = {part: glob.glob(part) for part in _expand_braces(os.path.expanduser(str(pattern)))}
     if missing := [part for part, files in found.items() if not files]:
-        raise ValueError(f"{source}: no such tar shards: {some(missing)}")
+        raise ValueError(f"{pattern}: no such tar shards: {some(missing)}")
     return sorted({file for files in found.values() for file in files})
 
 
@@ -257,11 +347,6 @@ class TarShards:
     @property
     def num_samples(self) -> int:
         return len(self._offsets)
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """The class number of each sample, int64 (num_samples,), -1 for those in `problems`; None without labels."""
-        return self._labels
 
     @property
     def labels(self) -> np.ndarray | None:

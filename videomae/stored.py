@@ -129,7 +129,7 @@ def _read_videos(videos: datasets.Dataset, source: str, base: str) -> Table:
     table = Table([resolve(base, path) if path else row for path, row in zip(paths, rows, strict=True)])
     for number, (path, row) in enumerate(zip(paths, rows, strict=True)):
         for text in path_complaints(table.names[number]) if path else ["no video"]:
-            table.complain(f"{row}: {text}", number)
+            table.complain(f"{row}: {text}", number, "file")
     return table
 
 

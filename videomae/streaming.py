@@ -32,14 +32,15 @@ from torch import Tensor
 from .bad_videos import BadVideos, UnreadableVideoError
 from .clips import sample_generator
 from .frames import open_video
-from .shards import TarShards
+from .shards import TarShards, find_shard_splits
 from .stored import HUB_PREFIX
 from .streamed_rows import StreamedRows
-from .tables import COMPLAINTS_SHOWN
+from .tables import COMPLAINTS_SHOWN, SPLIT_NAMES
 from .video import VideoDecodeError
 
 # ---- what a stream is made of ----
 
+Part = list[str] | datasets.IterableDataset  # tar files, or rows
 Load = Callable[[], dict[str, Any]]  # gives {"video", ["label"]} or raises VideoDecodeError
 
 
@@ -209,28 +210,40 @@ class VideoStream(torch.utils.data.Dataset):
 # ---- sources ----
 
 
-def load_source(
-    data: str | os.PathLike,
-    split: str = "train",
-    *,
-    batch_size: int,
-    labels: bool = True,
-    class_names: Sequence[str] | None = None,
-) -> Source:
-    """The source that `data` names: tar shards (`shards.find_shards`), or "hf:owner/name[:configuration]", streamed.
+def find_splits(data: str | os.PathLike) -> dict[str, Part]:
+    """{split: what `make_source` makes a source of}: of tar shards (`shards.find_shard_splits`), or of a data set of
+    the Hub, "hf:owner/name[:configuration]", which is streamed; its splits are called as in `tables.SPLIT_NAMES`.
 
-    Args:
-        split: of a data set of the Hub.
-        batch_size, labels, class_names: as in `StreamedRows` and `TarShards`.
-
-    Raises:
-        ValueError: nothing there, and as those two.
+    Raises ValueError: nothing there, or a split that is there twice.
     """
     if not str(data).startswith(HUB_PREFIX):
-        return TarShards(data, labels=labels, class_names=class_names)
+        return find_shard_splits(data)
     name, _, configuration = str(data).removeprefix(HUB_PREFIX).partition(":")
     try:
-        stream = datasets.load_dataset(name, configuration or None, split=split, streaming=True)
+        found = datasets.load_dataset(name, configuration or None, streaming=True)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise ValueError(f"{data}, {split}: cannot be streamed: {' '.join(str(error).split())}") from error
-    return StreamedRows(stream, batch_size=batch_size, labels=labels, class_names=class_names)
+        raise ValueError(f"{data}: cannot be streamed: {' '.join(str(error).split())}") from error
+    splits = {SPLIT_NAMES.get(split.lower(), split): stream for split, stream in found.items()}
+    if len(splits) < len(found):
+        raise ValueError(f"{data}: two of the splits {', '.join(found)} are the same one")
+    return splits
+
+
+def make_source(
+    part: Part, *, batch_size: int, labels: bool = True, class_names: Sequence[str] | None = None
+) -> Source:
+    """The source of one split. The arguments and what is raised are as in `StreamedRows` and `TarShards`."""
+    if isinstance(part, list):
+        return TarShards(part, labels=labels, class_names=class_names)
+    return StreamedRows(part, batch_size=batch_size, labels=labels, class_names=class_names)
+
+
+def load_source(data: str | os.PathLike, split: str = "train", **options: Any) -> Source:
+    """The source of one split of what `data` names (`find_splits`); `options` are those of `make_source`.
+
+    Raises ValueError: no such split, and as those two.
+    """
+    splits = find_splits(data)
+    if split not in splits:
+        raise ValueError(f"{data}: no split {split!r}; there is {', '.join(splits)}")
+    return make_source(splits[split], **options)

@@ -21,10 +21,15 @@ COMPLAINTS_SHOWN = 5
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a row; `row` is None where it is no single one."""
+    """What is wrong with a row; `row` is None where it is no single one.
+
+    `kind` is "file" where it is the video, "label" where it is the label, "line" where the row could not be read, and
+    otherwise "list".
+    """
 
     row: int | None
     text: str
+    kind: str = "list"
 
 
 @dataclass
@@ -46,10 +51,10 @@ class Table:
     hint: str | None = None  # what may be behind the complaints
     _unread: set[int] = field(default_factory=set, init=False)
 
-    def complain(self, text: str, row: int | None = None, *, unread: bool = False) -> None:
+    def complain(self, text: str, row: int | None = None, kind: str = "list", *, unread: bool = False) -> None:
         """With `unread` nobody can tell what the row was to say, and later complaints about it are left out."""
         if row is None or row not in self._unread:
-            self.complaints.append(Complaint(row, text))
+            self.complaints.append(Complaint(row, text, "line" if unread else kind))
         if unread:
             self._unread.add(row)
 

@@ -5,20 +5,25 @@
 read, or streams (tar shards, the Hub with `--streaming`: `streaming`), which come in the order of their shards.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 import datasets
 
 from .arguments import VideoArguments
 from .checking import Report, check
 from .data import VideoDataset
+from .labels import UNLABELLED
 from .listing import class_names as names_of
-from .listing import load_training_videos, load_videos, read_class_names
+from .listing import find_split, load_videos, read_class_names, read_videos, validation_split
 from .shards import are_shards
 from .stored import HUB_PREFIX
-from .streaming import Source, VideoStream, load_source
+from .streaming import Source, VideoStream, find_splits, make_source
+
+logger = logging.getLogger(__name__)
 
 Videos = datasets.Dataset | Source
 
@@ -36,23 +41,27 @@ def open_training_videos(arguments: VideoArguments, *, labels: bool, batch_size:
     """The videos that the flags name. `batch_size`: clips of one device in one forward pass, for streams.
 
     Raises:
-        ValueError: flags that do not fit the source, and what `load_videos` and `load_source` raise.
+        ValueError: flags that do not fit the source; with `labels`, videos without; and what `load_videos`,
+            `find_splits` and `make_source` raise.
     """
-    class_names = _given_class_names(arguments) if labels else None
-    if not is_stream(arguments, arguments.data):
-        _refuse_flags_of_streams(arguments)
-        given = _list_settings(arguments, labels) | {"class_names": class_names}
-        train, validation = load_training_videos(arguments.data, arguments.validation_data, **given)
-        return TrainingVideos(train, validation, names_of(train) if labels else None)
-    if arguments.exclude or arguments.data_root:
-        raise ValueError("--exclude and --data_root are for lists and folders, --data is a stream")
-    options = {"labels": labels, "class_names": class_names, "batch_size": batch_size}
-    train = load_source(arguments.data, "train", **options)
-    validation = None
-    if arguments.validation_data is not None:
-        options["class_names"] = train.class_names
-        validation = _open_validation(arguments, options)
-    return TrainingVideos(train, validation, train.class_names)
+    _check_flags(arguments)
+    data, validation_data = arguments.data, arguments.validation_data
+    opened = partial(_open, arguments, labels=labels, batch_size=batch_size)
+    wanted = _training_and_validation if validation_data is None else _training
+    train, *found = opened(data, wanted, class_names=_given_class_names(arguments) if labels else None)
+    names = _names_of(train) if labels else None
+    if validation_data is not None:
+        found = opened(validation_data, _validation, class_names=names)
+    validation = found[0] if found else None
+    if validation is not None and labels:
+        _names_of(validation)  # raises for videos without labels
+    if validation is not None and _is_endless(validation):
+        message = f"{validation_data or data}: this stream does not say how many videos its validation split has"
+        if validation_data is not None:
+            raise ValueError(f"{message}: validate on a list, a folder or tar shards")
+        logger.warning("%s: it is not used; --validation_data may name a list, a folder or tar shards", message)
+        validation = None
+    return TrainingVideos(train, validation, names)
 
 
 def count_training_videos(arguments: VideoArguments, *, labels: bool) -> tuple[int, int]:
@@ -96,25 +105,29 @@ def check_training_videos(arguments: VideoArguments, *, labels: bool) -> Report:
     """What is wrong, or looks wrong, with the videos of all splits (`checking.check`); for `--validate`.
 
     Raises:
-        ValueError: as `load_videos`; a stream, which only reading it can tell.
+        ValueError: a source that can not be read at all (`read_videos`); a stream, which only reading it can tell.
     """
-    if is_stream(arguments, arguments.data):
-        raise ValueError(f"--validate is for lists and folders; {arguments.data} is a stream")
+    data, validation_data = arguments.data, arguments.validation_data
+    for source in filter(None, (data, validation_data)):
+        if is_stream(arguments, source):
+            raise ValueError(f"--validate is for lists and folders; {source} is a stream")
     settings = _list_settings(arguments, labels) | {"class_names": _given_class_names(arguments) if labels else None}
-    splits = dict(load_videos(arguments.data, **settings))
-    if arguments.validation_data is not None:
-        _, splits["validation"] = load_training_videos(arguments.data, arguments.validation_data, **settings)
-    return check(splits)
+    found = read_videos(data, **settings)
+    splits, complaints, hints = dict(found.splits), found.complaints, found.hints
+    if validation_data is not None:
+        label = splits[find_split(data, splits, "train")].features.get("label")
+        if isinstance(label, datasets.ClassLabel):
+            settings["class_names"] = label.names
+        others = read_videos(validation_data, **settings)
+        split = validation_split(validation_data, others.splits)
+        splits["validation"], complaints["validation"] = others.splits[split], others.complaints[split]
+        hints = hints + others.hints
+    return check(splits, complaints, hints)
 
 
 def is_stream(arguments: VideoArguments, source: str) -> bool:
-    """Whether `source` is read in the order of its shards. Raises ValueError where `--streaming` can not be."""
-    if source.startswith(HUB_PREFIX):
-        return arguments.streaming
-    shards = are_shards(source)
-    if arguments.streaming and not shards:
-        raise ValueError(f"--streaming is for {HUB_PREFIX}owner/name and tar shards, found {source}")
-    return shards
+    """Whether `source` is read in the order of its shards."""
+    return arguments.streaming if source.startswith(HUB_PREFIX) else are_shards(source)
 
 
 def _given_class_names(arguments: VideoArguments) -> list[str] | None:
@@ -126,19 +139,63 @@ def _list_settings(arguments: VideoArguments, labels: bool) -> dict:
     return {"labels": labels, "root": arguments.data_root, "exclude": arguments.exclude}
 
 
-def _refuse_flags_of_streams(arguments: VideoArguments) -> None:
+def _check_flags(arguments: VideoArguments) -> None:
+    """Raises ValueError for flags of streams without one to train on, and of tables without any."""
+    data, validation_data = arguments.data, arguments.validation_data
+    sources = list(filter(None, (data, validation_data)))
+    if arguments.streaming and not any(source.startswith(HUB_PREFIX) or are_shards(source) for source in sources):
+        raise ValueError(f"--streaming is for {HUB_PREFIX}owner/name and tar shards, found {' and '.join(sources)}")
     given = [name for name in ("samples_per_epoch", "shuffle_window") if getattr(arguments, name) is not None]
-    if given:
+    if given and not is_stream(arguments, data):
         flags = " and ".join(f"--{name}" for name in given)
-        raise ValueError(f"{flags}: for streams (tar shards, or the Hub with --streaming), --data is {arguments.data}")
+        raise ValueError(f"{flags}: for streams (tar shards, or the Hub with --streaming), --data is {data}")
+    if (arguments.exclude or arguments.data_root) and all(is_stream(arguments, source) for source in sources):
+        raise ValueError("--exclude and --data_root are for lists and folders, --data is a stream")
 
 
-def _open_validation(arguments: VideoArguments, options: dict) -> Videos:
-    source = arguments.validation_data
-    if source.startswith(HUB_PREFIX) or are_shards(source):
-        return load_source(source, "validation", **options)
-    splits = load_videos(source, labels=options["labels"], class_names=options["class_names"])
-    return splits["validation"] if "validation" in splits else next(iter(splits.values()))
+def _open(
+    arguments: VideoArguments,
+    source: str,
+    wanted: Callable[[Collection[str], str], list[str]],
+    *,
+    labels: bool,
+    batch_size: int,
+    class_names: list[str] | None,
+) -> list[Videos]:
+    """Those of its splits that are `wanted`, of a table or a stream; the first one says what the classes are."""
+    if not is_stream(arguments, source):
+        splits = load_videos(source, class_names=class_names, **_list_settings(arguments, labels))
+        return [splits[split] for split in wanted(splits, source)]
+    parts, found = find_splits(source), []
+    for split in wanted(parts, source):
+        found.append(make_source(parts[split], labels=labels, class_names=class_names, batch_size=batch_size))
+        class_names = found[0].class_names
+    return found
+
+
+def _training(splits: Collection[str], source: str) -> list[str]:
+    return [find_split(source, splits, "train")]
+
+
+def _training_and_validation(splits: Collection[str], source: str) -> list[str]:
+    return [find_split(source, splits, "train"), *({"validation"} & set(splits))]
+
+
+def _validation(splits: Collection[str], source: str) -> list[str]:
+    return [validation_split(source, splits)]
+
+
+def _names_of(videos: Videos) -> list[str]:
+    """The classes. Raises ValueError for videos without labels."""
+    if isinstance(videos, datasets.Dataset):
+        return names_of(videos)
+    if videos.class_names is None:
+        raise ValueError(UNLABELLED)
+    return videos.class_names
+
+
+def _is_endless(videos: Videos) -> bool:
+    return not isinstance(videos, datasets.Dataset) and videos.num_samples is None
 
 
 __all__ = [
