@@ -157,6 +157,11 @@ def test_the_official_order_is_randaugment_crop_flip_erasing(processor, item, mo
     assert list(order[-1][2]["mean"]) == list(processor().image_mean)
 
 
+def test_the_flag_that_mirrors_directions_is_named(processor, caplog):
+    assert not TrainingClips(processor(), ["jump", "go left"]).flip
+    assert "the class 'go left' (--horizontal_flip true (flip=True) does it" in caplog.text
+
+
 def test_mirrored_left_is_labelled_right_where_labels_are_swapped(processor, item, monkeypatch):
     labels = set()
     for epoch in range(20):

@@ -193,7 +193,7 @@ def test_a_video_just_long_enough_is_not_looped_and_gives_all_its_frames():
 @pytest.mark.parametrize(("total_frames", "protocol", "wanted"), [(16, "dense", 17), (4, "uniform", 5)])
 def test_a_short_video_can_be_an_error_that_says_both_lengths(total_frames, protocol, wanted):
     sizes = {"num_frames": 5, "frame_stride": 4, "short_video": "error", "protocol": protocol}
-    with pytest.raises(ShortVideoError, match=f"it has {total_frames} frames and a clip spans {wanted}"):
+    with pytest.raises(ShortVideoError, match=f"it has {total_frames} frames and a clip spans {wanted}; --short"):
         view_frame_indices(total_frames, segment=0, num_segments=1, **sizes)
     view_frame_indices(wanted, segment=0, num_segments=1, **sizes)
     with pytest.raises(ShortVideoError, match=f"it has {total_frames} frames and a clip spans {wanted}"):

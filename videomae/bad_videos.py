@@ -14,6 +14,7 @@ from .video import ShortVideoError, VideoDecodeError
 
 logger = logging.getLogger(__name__)
 
+SKIPPING = "--on_bad_video skip (on_bad_video='skip')"  # for messages: the flag, and what it is in Python
 SPARE_SLOTS = 4096  # for what several workers or processes find before they know of each other
 
 
@@ -60,7 +61,7 @@ class BadVideos:
     def note(self, number: int, error: VideoDecodeError) -> None:
         """Count a video and warn, or raise `UnreadableVideoError`."""
         if not self._skips:
-            raise UnreadableVideoError(f"{error} (in training, on_bad_video='skip' goes on without it)") from error
+            raise UnreadableVideoError(f"{error} (in training, {SKIPPING} goes on without it)") from error
         (self._short if isinstance(error.__cause__, ShortVideoError) else self._damaged).add(number)
         self.check(f"; last: {error}")
         logger.warning("left out, the next video stands in (%d bad of %d so far): %s", len(self), self.total, error)
@@ -71,7 +72,11 @@ class BadVideos:
             what = "do not decode"
             if short := len(self._short):
                 what = f"can not be used ({short} are shorter than a clip, {len(self._damaged)} do not decode)"
-            raise UnreadableVideoError(f"{len(self)} of {self.total} videos {what}, {self.most} may be skipped{last}")
+            raise UnreadableVideoError(
+                f"{len(self)} of {self.total} videos {what}, {self.most} may be skipped{last}\n"
+                "--max_bad_share (max_bad_share=) lets more be skipped; `videomae scan` finds all bad files of a "
+                "folder or list at once, and --exclude leaves them out"
+            )
 
     def state(self) -> list[dict]:
         """For JSON: {"name", "number", "short"} of each."""

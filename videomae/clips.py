@@ -119,7 +119,8 @@ def _may_be_mirrored(class_names: Sequence[str]) -> bool:
     directions = directional_classes(class_names)
     if directions:
         logger.warning(
-            "clips are not mirrored: that would change the class %r (flip=True, --horizontal_flip true, does it)",
+            "clips are not mirrored: that would change the class %r (--horizontal_flip true (flip=True) does it "
+            "all the same)",
             directions[0],
         )
     return not directions

@@ -185,7 +185,8 @@ def _is_short(total_frames: int, wanted: int, short_video: str) -> bool:
     _check_choice("short_video", short_video, SHORT_VIDEO)
     if short_video == "error" and total_frames < wanted:
         raise ShortVideoError(
-            f"it has {total_frames} frames and a clip spans {wanted} (short_video 'repeat' or 'loop' fills it up)"
+            f"it has {total_frames} frames and a clip spans {wanted}; --short_video repeat or loop (short_video=) "
+            "fills it up"
         )
     return short_video == "loop" and total_frames < wanted
 
