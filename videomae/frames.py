@@ -32,8 +32,9 @@ Source = str | Path | bytes | BinaryIO | Mapping
 ARRAY_EXTENSIONS = (".npy", ".npz")
 PICTURE_EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
-# Threads of a decoder wait for each other, above all on small frames; workers do not, and get the other cores. To try:
-# python -m timeit -s "from videomae.frames import open_video" "open_video('a.mp4', num_threads=2).read(range(0, 64, 4))"
+# Threads of a decoder wait for each other, above all on small frames; workers do not, and get the other cores.
+# python -m timeit -s "from videomae.frames import open_video" \
+#     "open_video('clip.mp4', num_threads=2).read(range(0, 64, 4))"
 MOST_DECODER_THREADS = 2
 
 # Compressed arrays unpack to up to a thousand times their size: a small file must not fill the memory.

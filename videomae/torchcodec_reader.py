@@ -2,10 +2,10 @@
 r"""torchcodec as the decoder of videos, where it is installed, asked for, and gives the frames that PyAV gives.
 
 The environment variable VIDEOMAE_DECODER says what decodes: `pyav`, `torchcodec`, or `auto`, the default, which is
-PyAV, for two reasons. torchcodec shows what FFmpeg paints over damaged parts without a word; `VideoReader` refuses them.
-And it was no faster where we tried it (torchcodec 0.17, one thread, CPU time of opening a file and reading 16 frames at
-stride 4, best of 5): 45 ms against 31 with PyAV for a 340x256 H.264 file, 293 against 255 for a 1920x1080 one, 16
-against 10 for the prepared copy of the first, with
+PyAV, for two reasons. torchcodec shows what FFmpeg paints over damaged parts without a word; `VideoReader` refuses
+them. And it was no faster where we tried it (torchcodec 0.17, one thread, CPU time of opening a file and reading 16
+frames at stride 4, best of 5): 45 ms against 31 with PyAV for a 340x256 H.264 file, 293 against 255 for a 1920x1080
+one, 16 against 10 for the prepared copy of the first, with
 
     VIDEOMAE_DECODER=torchcodec python -m timeit -p -n 3 -s "from videomae.frames import open_video" \
         "open_video('clip.mp4', num_threads=1).read(range(0, 64, 4))"

@@ -8,8 +8,8 @@ an mp4 of H.264 key frames (4:2:0, 8 bits, BT.601, no audio) coded for fast deco
 keep their distances and begin at 0.
 
 How many bytes and which quality `crf` means: `videomae prepare SRC DST --crf N --min_psnr 20` of three videos (a 10 s
-Kinetics clip of 340x256, one of 32 frames, and a 1920x1080 clip of 2.6 s made 456x256). DST/.prepare/videos.csv has the
-PSNR of RGB against the resized original, of the worst of `FRAMES_COMPARED` frames, and the sizes of both files.
+Kinetics clip of 340x256, one of 32 frames, and a 1920x1080 clip of 2.6 s made 456x256). DST/.prepare/videos.csv has
+the PSNR of RGB against the resized original, of the worst of `FRAMES_COMPARED` frames, and the sizes of both files.
 
     crf    Kinetics          short             1920x1080
     14     37.0 dB  4.29 x   38.1 dB  2.47 x   41.0 dB  0.97 x
