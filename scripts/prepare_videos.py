@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--crf", type=int, default=20, help="quality: 17 is better and larger, 23 worse and smaller (default: 20)"
     )
     parser.add_argument(
-        "--min_psnr", type=float, default=30, help="dB that each compared frame must reach (default: 30)"
+        "--min_psnr", type=float, default=25, help="dB that each compared frame must reach (default: 25)"
     )
     parser.add_argument(
         "--folder_fps", type=float, default=25, help="frames a second of copies of folders of frames (default: 25)"
@@ -68,8 +68,12 @@ def main(argv: list[str] | None = None) -> int:
     preparation = Preparation(arguments.source, arguments.destination, encoding, again=arguments.again)
     running = preparation.run(num_workers=num_workers, time_limit=arguments.time_limit)
     done = len(preparation) - len(preparation.todo)
-    for _ in tqdm(running, total=len(preparation), initial=done, desc="prepare", unit="video"):
-        pass
+    try:
+        for _ in tqdm(running, total=len(preparation), initial=done, desc="prepare", unit="video"):
+            pass
+    except KeyboardInterrupt:
+        print(f"{len(preparation.results)} of {len(preparation)} done; the same command goes on", file=sys.stderr)
+        raise
     totals = {**preparation.summary(), "lists": preparation.write_lists(), **preparation.measure_reading()}
     print(json.dumps(totals) if arguments.json else totals_text(totals, preparation.destination))
     return 0 if totals["copies"] == totals["videos"] else 1

@@ -5,9 +5,10 @@
     videomae scan videos --num_workers 8       # decode in eight processes
     videomae scan videos --again bad           # those that were bad once more; `--again`: all of them
 
-Writes SRC/scan.csv (for a list: scan.csv beside it), a line for each video: frames, size, codec, duration, ok and the
-reason if not; and scan.json, the totals with a fingerprint of each split. Paths in the csv are relative to its folder,
-so that both move with the videos. Training leaves out what is not ok with `--exclude videos/scan.csv`.
+Writes SRC/scan.csv (for a list train.csv, train.scan.csv beside it), a line for each video: frames, size, codec,
+duration, ok and the reason if not; and a .json of the same name, the totals with a fingerprint of each split. Paths in
+the csv are relative to its folder, so that both move with the videos. Training leaves out what is not ok with
+`--exclude videos/scan.csv`.
 
 Video files are decoded by PyAV, which reports damage that torchcodec (VIDEOMAE_DECODER=torchcodec) passes over. Each
 file is decoded in a child process that --time_limit ends: a file that hangs or crashes the decoder costs no more
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     source = arguments.source.expanduser()
     splits = find_paths(source)
     root = source if source.is_dir() else source.parent
-    output = arguments.output or root / "scan.csv"
+    output = arguments.output or root / ("scan.csv" if source.is_dir() else f"{source.stem}.scan.csv")
     paths = [path for part in splits.values() for path in part]
     scanned = scan_videos(
         paths,

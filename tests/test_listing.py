@@ -146,7 +146,7 @@ def test_all_labels_of_a_list_are_positions_in_the_given_names_or_all_are_names(
 def test_what_scan_and_prepare_write_beside_lists_is_no_split(listed):
     for name in ("val.csv", "test.csv"):
         folder = listed("a.mp4 0\n", "a.mp4", name=name).parent
-    for name in ("scan.csv", "bad.csv"):
+    for name in ("scan.csv", "train.scan.csv", "bad.csv"):
         (folder / name).write_text("path,ok,reason\n")
     assert set(load_videos(folder)) == {"validation", "test"}
 

@@ -200,7 +200,7 @@ def test_good_videos_give_exit_code_0_and_totals_for_programs(videos, capsys):
 def test_a_missing_file_of_a_list_is_a_bad_video_and_nothing_stops(videos, tmp_path):
     (tmp_path / "list.csv").write_text("data/clap/a.mp4,0\ndata/gone.mp4,1\n../../etc/none.mp4,1\ndata/clap/a.mp4,1\n")
     assert scan(tmp_path / "list.csv") == 1
-    found = rows(tmp_path / "scan.csv")
+    found = rows(tmp_path / "list.scan.csv")
     assert set(found) == {"a.mp4", "gone.mp4", "none.mp4"}
     assert found["gone.mp4"].reason == "no such file" and found["a.mp4"].ok
 
@@ -354,7 +354,7 @@ def test_totals_group_reasons_that_differ_in_numbers_and_count_each_split(tmp_pa
         ScannedVideo(path("d"), bytes=7, reason="frame 3 is damaged (FFmpeg: y)"),
     ]
     totals = summary(found, {"train": [path("a"), path("a"), path("c")], "test": [path("b"), path("d")]}, tmp_path)
-    assert totals["bad"] == {"frame N is damaged": 2}
+    assert totals["bad"] == {"frame 12 is damaged (FFmpeg: x)": 2}
     assert (totals["hours"], totals["bytes"], totals["header_disagrees"]) == (1.0, 1010, 1)
     assert totals["splits"]["train"] == {
         "videos": 2,
@@ -362,7 +362,12 @@ def test_totals_group_reasons_that_differ_in_numbers_and_count_each_split(tmp_pa
         "fingerprint": fingerprint([found[0], found[2]], tmp_path),
     }
     text = summary_text(totals)
-    for part in ("4 videos: 2 ok, 2 bad", "bad: 2 frame N is damaged", "test: 1 of 2 ok", "1 have another number"):
+    for part in (
+        "4 videos: 2 ok, 2 bad",
+        "bad: 2 like: frame 12 is damaged (FFmpeg: x)",
+        "test: 1 of 2 ok",
+        "1 have another number",
+    ):
         assert part in text
 
 

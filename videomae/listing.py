@@ -22,7 +22,7 @@ from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Complaint, Table, 
 
 METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
 
-WRITTEN_HERE = ("scan.csv", "bad.csv")  # by `videomae scan` and `videomae prepare`, beside the lists of splits
+WRITTEN_HERE = re.compile(r"(.+\.)?scan\.csv|bad\.csv")  # by `videomae scan` and `videomae prepare`
 
 
 def load_videos(
@@ -269,7 +269,7 @@ def _find_splits(source: Path) -> dict[str, Path] | None:
         Path(entry.path)
         for entry in entries
         if os.path.splitext(entry.name)[1].lower() in LIST_EXTENSIONS
-        and entry.name not in WRITTEN_HERE
+        and not WRITTEN_HERE.fullmatch(entry.name)
         and entry.is_file()
     ]
     for parts in (folders, lists):

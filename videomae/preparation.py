@@ -287,7 +287,7 @@ class Preparation:
     def summary(self) -> dict:
         """Totals, ready for JSON.
 
-        `videos`, `copies`, `bad` ({reason: count}), `bytes_before` and `bytes_after` of those with a copy, `strays`
+        `videos`, `copies`, `bad` (`count_reasons`), `bytes_before` and `bytes_after` of those with a copy, `strays`
         (copies of earlier calls that the source no longer has an original of; they stay) and the `worst_psnr` (dB) of
         the frames compared.
         """
@@ -335,7 +335,7 @@ def totals_text(totals: dict, destination: Path) -> str:
     for name, counts in totals["lists"].items():
         left_out = f", {counts['left_out']:,} left out" if counts["left_out"] else ""
         lines.append(f"list {name}: {counts['videos']:,} videos{left_out}")
-    lines += [f"bad: {count:,} {reason}" for reason, count in totals["bad"].items()]
+    lines += [f"bad: {count:,} like: {reason}" for reason, count in totals["bad"].items()]
     if totals["strays"]:
         lines.append(f"{totals['strays']:,} copies of earlier calls have no original any more, and are still there")
     if lacking:

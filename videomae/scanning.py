@@ -105,9 +105,17 @@ def _bad(found: ScannedVideo, reason: str) -> ScannedVideo:
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
-    """How often each is there, most frequent first; those that differ in numbers or in parentheses are one."""
-    kinds = (re.sub(r"\d+", "N", reason.split(" (")[0].split("\n")[0]) for reason in reasons)
-    return dict(Counter(kinds).most_common())
+    """How often each kind is there, by the first reason of it; most frequent first.
+
+    Reasons that differ in numbers or in what is in parentheses are of one kind.
+    """
+    first: dict[str, str] = {}
+    counts = Counter()
+    for reason in reasons:
+        reason = reason.split("\n")[0]
+        kind = re.sub(r"\d+(\.\d+)?", "N", reason.split(" (")[0])
+        counts[first.setdefault(kind, reason)] += 1
+    return dict(counts.most_common())
 
 
 def stamp(path: str) -> tuple[int | None, int | None]:
@@ -294,7 +302,7 @@ def summary_text(totals: dict, *, kinds_shown: int = 5) -> str:
         lines += [f"sizes: {counts(totals['sizes'])}", f"codecs: {counts(totals['codecs'])}"]
     if totals["header_disagrees"]:
         lines.append(f"{totals['header_disagrees']:,} have another number of frames than their header promises")
-    lines += [f"bad: {count:,} {reason}" for reason, count in totals["bad"].items()]
+    lines += [f"bad: {count:,} like: {reason}" for reason, count in totals["bad"].items()]
     lines += [
         f"{split}: {part['ok']:,} of {part['videos']:,} ok, fingerprint {part['fingerprint']}"
         for split, part in totals["splits"].items()
