@@ -391,7 +391,9 @@ def test_a_truncated_shard_is_told_at_once_or_counted(write_shards):
     start = content.index(b"13.mp4")  # the seventh of this shard's nine
     shard.write_bytes(content[: start + 700])
     source = TarShards(folder)
-    with pytest.raises(UnreadableVideoError, match=rf"1 samples do not decode .*\n- {shard}/13: 13.mp4 claims"):
+    with pytest.raises(
+        UnreadableVideoError, match=rf"1 samples do not decode .*--on_bad.*\n- {shard}/13: 13.mp4 claims"
+    ):
         VideoStream(source, which)
     stream = VideoStream(source, which, on_bad_video="skip")
     found = numbers(all_of(stream))
@@ -407,7 +409,7 @@ def test_all_complaints_about_a_stream_come_in_one_error(write_rows):
         VideoStream(source, which, on_bad_video="ignore", window=3)
     assert str(complaints.value).splitlines()[1:] == [
         "- on_bad_video is 'ignore', wanted 'error' or 'skip'",
-        "- window is 3, wanted at least one sample for each of the 4 lanes",
+        "- window (--shuffle_window) is 3, wanted at least one sample for each of the 4 lanes",
         "- samples_per_epoch is wanted: the source does not say how many samples it has",
     ]
 

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bad_videos import BadVideos, UnreadableVideoError
+from .bad_videos import SKIPPING, BadVideos, UnreadableVideoError
 from .clips import sample_generator
 from .frames import open_video
 from .shards import TarShards, find_shard_splits
@@ -131,7 +131,10 @@ class VideoStream(torch.utils.data.Dataset):
         if self.on_bad_video not in ("error", "skip"):
             wrong.append(f"on_bad_video is {self.on_bad_video!r}, wanted 'error' or 'skip'")
         if self.window < self.lanes:
-            wrong.append(f"window is {self.window}, wanted at least one sample for each of the {self.lanes} lanes")
+            wrong.append(
+                f"window (--shuffle_window) is {self.window}, wanted at least one sample for each of the {self.lanes} "
+                "lanes"
+            )
         if self.samples_per_epoch is None:
             wrong.append("samples_per_epoch is wanted: the source does not say how many samples it has")
         elif not 1 <= self.samples_per_epoch <= (source.num_samples or self.samples_per_epoch):
@@ -142,7 +145,7 @@ class VideoStream(torch.utils.data.Dataset):
         if source.problems and self.on_bad_video == "error":
             known = [f"{source.name(number)}: {problem}" for number, problem in source.problems.items()]
             raise UnreadableVideoError(
-                f"{len(known)} samples do not decode (in training, on_bad_video='skip' goes on without them)\n- "
+                f"{len(known)} samples do not decode (in training, {SKIPPING} goes on without them)\n- "
                 + "\n- ".join(known[:COMPLAINTS_SHOWN])
             )
 
