@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(metrics))
     else:
         print(
-            f"{metrics['num_videos']} videos of {found.split or arguments.data}, {views} views each: "
+            f"{metrics['num_videos']} videos of {found.split}, {views} views each: "
             f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
             f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
         )

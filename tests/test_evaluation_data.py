@@ -57,7 +57,7 @@ def test_paths_of_a_list_start_from_the_root(listed, folder, tmp_path):
 
 def test_tar_shards_give_their_videos_in_order_with_the_models_classes(shards):
     videos = open_evaluation_videos(shards, NAMES)
-    assert (videos.split, videos.labels) == (None, [-1, 2, 0, 2, 0])
+    assert (videos.split, videos.labels) == ("train", [-1, 2, 0, 2, 0])
     assert [videos.videos[number]["bytes"] for number in (4, 1, 2)] == [b"E", b"B", b"C"]
     assert videos.videos[3]["path"].endswith("1.tar/d.mp4")
     with pytest.raises(VideoDecodeError, match="0 videos among the members"):
@@ -74,6 +74,20 @@ def test_the_videos_of_shards_end(shards):
             videos[number]
 
 
-def test_shards_have_no_splits_and_no_root(shards):
-    with pytest.raises(ValueError, match="no use for a split or a root; name the shards themselves"):
-        open_evaluation_videos(shards, NAMES, split="test", root="videos")
+def test_shards_of_several_splits_are_not_mixed(shards):
+    (shards.parent / "0.tar").rename(shards.parent / "train-0.tar")
+    (shards.parent / "1.tar").rename(shards.parent / "val-0.tar")
+    for split, found, labels in (
+        (None, "validation", [2, 0]),
+        ("val", "validation", [2, 0]),
+        ("train", "train", [-1, 2, 0]),
+    ):
+        videos = open_evaluation_videos(shards.parent, NAMES, split=split)
+        assert (videos.split, videos.labels) == (found, labels)
+    with pytest.raises(ValueError, match="no split 'test'; there is train, validation"):
+        open_evaluation_videos(shards, NAMES, split="test")
+
+
+def test_shards_have_no_root(shards):
+    with pytest.raises(ValueError, match="tar shards have no use for root='videos'"):
+        open_evaluation_videos(shards, NAMES, root="videos")

@@ -8,7 +8,7 @@ from typing import Any
 
 from .listing import class_names as names_of
 from .listing import find_split, load_videos
-from .shards import TarShards, are_shards
+from .shards import TarShards, are_shards, find_shard_splits
 
 PREFERRED_SPLITS = ("test", "validation")
 
@@ -19,7 +19,7 @@ class EvaluationVideos:
 
     videos: Sequence[Any]
     labels: Sequence[int]
-    split: str | None  # None: tar shards, which have none
+    split: str
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -56,22 +56,21 @@ def open_evaluation_videos(
         root: what the paths of a list are relative to.
 
     Raises:
-        ValueError: videos without labels, no such split, `split` or `root` for tar shards; and as `load_videos` and
-            `TarShards`.
+        ValueError: videos without labels, no such split, `root` for tar shards; and as `load_videos`,
+            `find_shard_splits` and `TarShards`.
     """
-    if are_shards(source):
-        if given := [name for name, value in (("split", split), ("root", root)) if value is not None]:
-            raise ValueError(
-                f"{source}: tar shards have no use for a {' or a '.join(given)}; name the shards themselves"
-            )
-        shards = TarShards(source, class_names=class_names)
-        return EvaluationVideos(ShardVideos(shards), shards.labels.tolist(), None)
-    splits = load_videos(source, class_names=class_names, root=root)
-    split = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
-    split = find_split(str(source), splits, split)
-    videos = splits[split]
+    in_shards = are_shards(source)
+    if in_shards and root is not None:
+        raise ValueError(f"{source}: tar shards have no use for root={str(root)!r}")
+    splits = find_shard_splits(source) if in_shards else load_videos(source, class_names=class_names, root=root)
+    wanted = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
+    found = find_split(str(source), splits, wanted)
+    if in_shards:
+        shards = TarShards(splits[found], class_names=class_names)
+        return EvaluationVideos(ShardVideos(shards), shards.labels.tolist(), found)
+    videos = splits[found]
     names_of(videos)  # raises for videos without labels
-    return EvaluationVideos(videos["video"], videos["label"], split)
+    return EvaluationVideos(videos["video"], videos["label"], found)
 
 
 __all__ = ["EvaluationVideos", "ShardVideos", "open_evaluation_videos"]
