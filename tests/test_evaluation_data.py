@@ -38,6 +38,11 @@ def test_the_test_split_comes_first_then_validation_then_what_there_is(folder):
         open_evaluation_videos(root, NAMES, split="train")
 
 
+def test_a_split_is_asked_for_as_its_folder_is_called(folder):
+    videos = open_evaluation_videos(folder("train/wave/a.mp4", "val/wave/b.mp4"), NAMES, split="val")
+    assert videos.split == "validation" and len(videos) == 1
+
+
 def test_a_split_that_is_not_there_is_named_with_those_that_are(folder):
     with pytest.raises(ValueError, match="no split 'validation'; there is train"):
         open_evaluation_videos(folder("wave/a.mp4"), NAMES, split="validation")
