@@ -148,6 +148,7 @@ def test_the_settings_are_those_of_the_source(name, tmp_path):
         per_device,
         total,
     )
+    assert args.gradient_checkpointing is other.get("activation_checkpointing", False)  # what the Trainer reads
     assert math.isclose(args.learning_rate, rate, rel_tol=1e-12) and args.learning_rate == RECIPES[name].learning_rate
     assert math.isclose(args.final_learning_rate, final, rel_tol=1e-12)
     found = vars(model) | vars(video) | vars(args)
