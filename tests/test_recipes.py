@@ -529,6 +529,8 @@ def test_as_many_blocks_learn_as_the_recipe_says(name, trained, arrays, checkpoi
     layers = {int(key.split(".")[3]) for key in moved if key.startswith("videomae.encoder.layer.")}
     assert layers == set(range(5 - trained, 5)) and "fc_norm.weight" in moved
     assert any("embeddings" in key for key in moved) == (name == "small_full")
+    saved = torch.load(tmp_path / "training_args.bin", weights_only=False)
+    assert saved.recipe == name and saved.class_weights == pytest.approx([2 / 3, 2])  # three videos and one
 
 
 def test_more_blocks_than_there_are_can_not_learn(arrays, checkpoint, tmp_path, capsys):
