@@ -465,6 +465,44 @@ def test_more_threads_give_the_same_frames(write_video):
     assert torch.equal(read_frames(path, [3, 17, 38], num_threads=3), read_frames(path, [3, 17, 38], num_threads=1))
 
 
+def decoder_threads_of(process="self"):
+    return len(os.listdir(f"/proc/{process}/task"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_closing_ends_the_threads_of_the_decoder(write_video):
+    path, before = write_video("video.mp4", options=B_FRAMES), decoder_threads_of()
+    reader = VideoReader(path, num_threads=3)
+    reader.read([5])
+    assert decoder_threads_of() > before
+    reader.close()
+    assert decoder_threads_of() == before
+    assert reader.num_frames == 40
+
+
+def test_a_decoder_with_threads_that_was_forgotten_does_not_hang_a_forked_process(write_video, run_python):
+    """The garbage collector of the fork would free it, and wait for threads that it does not have."""
+    code = """
+import gc, os, sys, threading
+from videomae.video import VideoReader
+gc.disable()
+reader = VideoReader(sys.argv[1], num_threads=3)
+reader.read([5])
+reader.itself = reader  # only the garbage collector finds it
+del reader
+child = os.fork()
+if not child:
+    gc.collect()
+    os._exit(7)
+threading.Timer(30, os.kill, (child, 9)).start()
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(code, flush=True)
+os._exit(0)
+"""
+    result = run_python(code, write_video("video.mp4", options=B_FRAMES))
+    assert result.stdout == "7\n", result.stderr
+
+
 @pytest.mark.parametrize("name", ["open_gop.mkv", "hevc_open_gop.mkv"])
 def test_frames_between_key_frames_that_others_lead_are_right_on_more_threads_too(name, write_video):
     path = write_video(name, **FORMATS[name])

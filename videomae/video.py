@@ -10,6 +10,8 @@ Shapes: T frames, C = 3 channels (RGB), H rows, W columns; clips are `(T, C, H, 
 
 import bisect
 import contextlib
+import functools
+import gc
 import itertools
 import math
 import os
@@ -296,8 +298,9 @@ class VideoReader:
         self.path = _describe(source)
         self._source = BytesIO(source) if isinstance(source, bytes) else source
         self._num_threads = num_threads
-        self._container = None
-        self._reformatter = VideoReformatter()
+        self._container = self._stream = self._reformatter = None
+        if num_threads > 1:
+            _collect_before_forks()
         try:
             with self._decode_errors():
                 self._open()
@@ -318,7 +321,8 @@ class VideoReader:
     def close(self) -> None:
         if self._container is not None:
             self._container.close()
-            self._container = None
+            # What decoder and converter hold, their threads among it, goes with the last reference to them.
+            self._container = self._stream = self._reformatter = None
 
     @property
     def num_frames(self) -> int:
@@ -413,6 +417,7 @@ class VideoReader:
         if not streams:
             raise VideoDecodeError(self.path, "no video stream in it")
         self._stream = streams[0]
+        self._reformatter = VideoReformatter()
         if self._stream.codec_context is None:
             raise VideoDecodeError(self.path, "of an unknown codec, or damaged")
         self._codec = self._stream.codec_context.codec.canonical_name
@@ -645,6 +650,16 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     if mirrored:  # what remains after the mirror turns (x, y) into (-ax + cy, -bx + dy)
         a, b = -a, -b
     return round(math.degrees(math.atan2(-b, a)) / 90) % 4 * 90, mirrored
+
+
+@functools.cache
+def _collect_before_forks() -> None:
+    """From now on, free unreachable decoders before a fork.
+
+    A forked process (a data-loader worker) has the decoder but not its threads: freeing it there would never end.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=gc.collect)
 
 
 def _describe(source: str | Path | bytes | BinaryIO) -> str:
