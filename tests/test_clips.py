@@ -202,8 +202,8 @@ def test_repeats_are_clips_of_the_same_frames_from_one_decode(processor, mask, i
     read = VideoReader.read
     monkeypatch.setattr(VideoReader, "read", lambda reader, indices: reads.append(indices) or read(reader, indices))
     made = item(kinds(processor(), mask, repeats=3)[kind])
-    assert len(reads) == 1 and made["pixel_values"].shape == (3, 4, 3, 24, 32)
-    assert [frame_numbers(clip) for clip in made["pixel_values"]] == [reads[0]] * 3
+    assert len(reads) == 1
+    assert [frame_numbers(clip["pixel_values"]) for clip in made] == [reads[0]] * 3
 
 
 def test_each_repeat_has_its_own_crop_and_mask_and_the_first_is_the_clip_without_repeats(processor, mask, item):
@@ -216,8 +216,8 @@ def test_each_repeat_has_its_own_crop_and_mask_and_the_first_is_the_clip_without
     one = item(PretrainingClips(processor(), mask=mask, crop=crop))
     three = item(PretrainingClips(processor(), mask=mask, crop=crop, repeats=3))
     assert crops[0] == crops[1] and len(set(crops)) == 3
-    assert torch.equal(three["bool_masked_pos"][0], one["bool_masked_pos"])
-    assert not torch.equal(three["bool_masked_pos"][0], three["bool_masked_pos"][1])
+    assert torch.equal(three[0]["bool_masked_pos"], one["bool_masked_pos"])
+    assert not torch.equal(three[0]["bool_masked_pos"], three[1]["bool_masked_pos"])
 
 
 def test_no_repeat_at_all_is_an_error(processor, mask):

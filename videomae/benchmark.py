@@ -33,7 +33,6 @@ import datasets
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from . import clips as clips_module
 from . import data as data_module
 from .children import available_cores
 from .clips import PretrainingClips, TrainingClips
@@ -132,7 +131,6 @@ def own_loader(
         Watched("decode", StoredFrames, "read"),
         Watched("convert", VideoReader, "to_image"),
         Watched("augment", type(clips), "item"),
-        Watched("collate", clips_module, "stack"),
         Watched("collate", type(collate), "__call__"),
         *([] if finetune else [Watched("collate", clips, "mask")]),
     ]

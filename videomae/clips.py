@@ -3,10 +3,10 @@
 
 `PretrainingClips`, `TrainingClips` and `ValidationClips` are called with an open video, its row of the table and
 `draw`, which gives the randomness of each repeat, and return an item: a dict that a model's `forward` takes once it is
-in a batch. With `repeats` = R > 1 a video is decoded once and gives R clips of the same frames, each with its own crop
-and mask (repeated augmentation, Hoffer et al. 2020); every tensor of the item then has R in front.
+in a batch. With `repeats` > 1 a video is decoded once and gives several clips of the same frames, each with its own
+crop and mask (repeated augmentation, Hoffer et al. 2020): the item is then the list of them.
 
-Shapes: T frames of C channels, H x W pixels; N patches; R repeats.
+Shapes: T frames of C channels, H x W pixels; N patches.
 """
 
 import logging
@@ -33,6 +33,7 @@ from .video import VideoReader
 
 logger = logging.getLogger(__name__)
 
+Item = dict[str, Tensor] | list[dict[str, Tensor]]  # a clip, or the repeats of one
 Draw = Callable[[int], torch.Generator]  # repeat -> its randomness
 
 
@@ -57,12 +58,12 @@ class _Clips(ABC):
         """(height, width) of a clip."""
         return self.processor.crop_size.height, self.processor.crop_size.width
 
-    def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> dict[str, Tensor]:
+    def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> Item:
         generator = draw(0)
         frames = self.processor.fitted(video.read(self.indices(video, generator)), video)
         items = [self.item(frames, row, generator)]
         items += [self.item(frames, row, draw(repeat)) for repeat in range(1, self.repeats)]
-        return items[0] if self.repeats == 1 else {name: stack([item[name] for item in items]) for name in items[0]}
+        return items[0] if self.repeats == 1 else items
 
     @abstractmethod
     def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
@@ -198,10 +199,3 @@ class ValidationClips(_Clips):
     def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
         clip = self.processor.resize_and_crop(frames)
         return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(row["label"])}
-
-
-def stack(tensors: Sequence[Tensor]) -> Tensor:
-    """`torch.stack` that leaves clips channels-last in memory: a plain copy instead of a transposition."""
-    if tensors[0].ndim < 4:
-        return torch.stack(list(tensors))
-    return torch.stack([tensor.movedim(-3, -1) for tensor in tensors]).movedim(-1, -3)

@@ -27,10 +27,9 @@ from typing import Any, Protocol
 import datasets
 import numpy as np
 import torch
-from torch import Tensor
 
 from .bad_videos import SKIPPING, BadVideos, UnreadableVideoError
-from .clips import sample_generator
+from .clips import Item, sample_generator
 from .frames import open_video
 from .shards import TarShards, find_shard_splits
 from .stored import HUB_PREFIX
@@ -102,7 +101,7 @@ class VideoStream(torch.utils.data.Dataset):
     def __init__(
         self,
         source: Source,
-        clips: Callable[..., dict[str, Tensor]],
+        clips: Callable[..., Item],
         *,
         shuffle: bool = True,
         window: int | None = None,
@@ -172,7 +171,7 @@ class VideoStream(torch.utils.data.Dataset):
         """Names of the videos that were left out so far, sorted."""
         return self.bad.names
 
-    def __getitem__(self, position: int) -> dict[str, Tensor]:
+    def __getitem__(self, position: int) -> Item:
         if not 0 <= position < len(self):
             raise IndexError(f"position {position} of an epoch of {len(self)} samples")
         draw = error = None
