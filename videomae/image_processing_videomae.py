@@ -310,9 +310,12 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         raise VideoDecodeError(video.path, f"has {found} channels, the model takes {wanted}")
 
     def _check_units(self, frames: torch.Tensor, video: VideoReader) -> None:
-        if frames.is_floating_point() and (size := self.normalized_if_float(frames).abs().mean()) > FAR_OFF:
+        if not frames.is_floating_point():
+            return
+        first = frames[:1]  # tells the units; all frames would be normalised twice
+        if (size := self.normalized_if_float(first).abs().mean()) > FAR_OFF:
             raise ValueError(
-                f"{video.path}: values from {frames.min():g} to {frames.max():g} are {size:.0f} standard deviations "
+                f"{video.path}: values from {first.min():g} to {first.max():g} are {size:.0f} standard deviations "
                 f"off on average: give the mean and deviation of each channel as image_mean and image_std "
                 f"(--image_mean, --image_std), found {_listed(self.image_mean)} and {_listed(self.image_std)}"
             )
