@@ -26,6 +26,7 @@ from functools import partial
 
 from videomae import cli
 from videomae.arguments import (
+    HealthArguments,
     OptimizationArguments,
     PretrainingModelArguments,
     PretrainingVideoArguments,
@@ -34,7 +35,7 @@ from videomae.arguments import (
 )
 from videomae.recipes import recipe_flags
 
-TYPES = (PretrainingVideoArguments, PretrainingModelArguments, OptimizationArguments)
+TYPES = (PretrainingVideoArguments, PretrainingModelArguments, OptimizationArguments, HealthArguments)
 
 
 def count_videos(argv: list[str] | None) -> tuple[int, int]:
@@ -78,13 +79,16 @@ def build_masks(arguments: PretrainingVideoArguments, grid: tuple[int, int, int]
 
 def main(argv: list[str] | None = None) -> int:
     defaults = recipe_flags(argv, "pretrain", count=partial(count_videos, argv))
-    video, model_arguments, optimization, rest = parse_known(argv, TYPES, description=__doc__, defaults=defaults)
+    video, model_arguments, optimization, health, rest = parse_known(
+        argv, TYPES, description=__doc__, defaults=defaults
+    )
 
     from transformers import set_seed
 
     from videomae import training_data
     from videomae.clips import PretrainingClips
     from videomae.data import PretrainingCollator, make_processor
+    from videomae.health import health_callback
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, train_and_save
 
     if video.validate:
@@ -113,6 +117,11 @@ def main(argv: list[str] | None = None) -> int:
         eval_dataset=validation,
         processing_class=processor,
     )
+    if health.health_epochs:
+        seen = validation
+        if seen is None:
+            seen = training_data.make_dataset(videos.train, clips(), seed=training.seed, training=video)
+        trainer.add_callback(health_callback(trainer, seen, health))
     train_and_save(trainer)
     return 0
 

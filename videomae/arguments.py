@@ -371,6 +371,36 @@ class _Parser(HfArgumentParser):
         raise ValueError(f"{message} (--help lists the flags)")
 
     def parse(self, argv: Sequence[str]) -> tuple:
+# ---- health ----
+
+
+@dataclass
+class HealthArguments:
+    """How often a pre-training is looked at, and with what."""
+
+    _argument_group_name = "health of the training"
+
+    health_epochs: int = flag(
+        "Epochs from one look at whether the network learns to the next; also before the first step and after the "
+        "last; 0: never.",
+        20,
+    )
+    health_clips: int = flag("Clips that it is looked at with, of the validation videos where there are any.", 32)
+    health_data: str | None = flag(
+        "Folder or list of labelled videos: how many of their classes the features tell (kNN, linear probe).", None
+    )
+
+    def complaints(self) -> list[str]:
+        wrong = []
+        if self.health_epochs < 0:
+            wrong.append(f"--health_epochs is {self.health_epochs}, wanted at least 1, or 0 for never")
+        if self.health_clips < 2:
+            wrong.append(f"--health_clips is {self.health_clips}, wanted at least 2: features differ between clips")
+        if self.health_data is not None and not self.health_epochs:
+            wrong.append(f"--health_data {self.health_data} is for the checks, which --health_epochs 0 switches off")
+        return wrong
+
+
         """The dataclasses, and last the list of strings that are not theirs."""
         return self.parse_args_into_dataclasses(list(argv), return_remaining_strings=True, look_for_args_file=False)
 

@@ -189,17 +189,36 @@ def save_curves(
     title: str = "",
 ) -> Path:
     """A png of curves, name -> points (x, y); line styles tell them apart without colour. Returns `path`."""
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axis = figure.subplots()
+    return save_panels({y_label: curves}, path, x_label=x_label, title=title)
+
+
+def save_panels(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    path: str | Path,
+    *,
+    x_label: str,
+    title: str = "",
+) -> Path:
+    """A png of curves as in `save_curves` in panels below each other, label of the y axis -> curves; all have the same
+    x axis. Returns `path`."""
+    figure = Figure(figsize=(6, 2.5 * len(panels) + 1), layout="constrained")
+    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axis, (y_label, curves) in zip(axes, panels.items(), strict=True):
+        _plot(axis, curves)
+        axis.set_ylabel(y_label)
+    axes[0].set_title(title)
+    axes[-1].set_xlabel(x_label)
+    return _save_figure(figure, path)
+
+
+def _plot(axis, curves):
     styles = ("-", "--", "-.", ":")
     for number, (name, points) in enumerate(curves.items()):
         x, y = np.asarray(points, dtype=float).reshape(-1, 2).T
         axis.plot(x, y, styles[number % len(styles)], label=name, linewidth=1.5)
-    axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
     if len(curves) > 1:
         axis.legend()
-    return _save_figure(figure, path)
 
 
 def _panels(reconstruction):
@@ -238,4 +257,4 @@ def _save_figure(figure, path):
     return Path(path)
 
 
-__all__ = ["Reconstruction", "reconstruct", "save_curves", "save_gif", "save_strip"]
+__all__ = ["Reconstruction", "reconstruct", "save_curves", "save_gif", "save_panels", "save_strip"]
