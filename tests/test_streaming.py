@@ -18,13 +18,14 @@ from torch.utils.data import BatchSampler, DataLoader
 from videomae import VideoMAEForPreTraining, VideoMAETrainer, streaming
 from videomae.clips import PretrainingClips
 from videomae.data import PretrainingCollator, UnreadableVideoError
+from videomae.epochs import EpochSampler
 from videomae.frames import open_video
 from videomae.image_processing_videomae import VideoMAEVideoProcessor
 from videomae.masking import tube_mask
 from videomae.shards import TarShards
 from videomae.streamed_rows import StreamedRows
 from videomae.streaming import VideoStream, load_source
-from videomae.training import EpochSampler, VideoMAETrainingArguments
+from videomae.training import VideoMAETrainingArguments
 
 SHARD_SIZES = (5, 2, 9, 4)  # uneven
 SAMPLES = sum(SHARD_SIZES)

@@ -15,13 +15,12 @@ from videomae.bad_videos import BadVideos, UnreadableVideoError
 from videomae.clips import sample_generator
 from videomae.conversion import convert_checkpoint
 from videomae.data import ClassificationCollator, PretrainingCollator
+from videomae.epochs import EpochCallback, EpochSampler
 from videomae.masking import tube_mask
 from videomae.mixing import batch_generator
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (
     BadVideosCallback,
-    EpochCallback,
-    EpochSampler,
     VideoMAETrainingArguments,
     cosine_schedule,
     layer_scale,
@@ -406,7 +405,9 @@ def test_mixed_batches_have_soft_labels_in_training_only(tiny_config, arguments,
     assert not torch.equal(clips, batch["pixel_values"]) and labels.shape == (4, 7)
     assert torch.equal(outputs.logits, trainer.model(pixel_values=clips).logits)
     assert torch.equal(mixed, classification_loss(outputs.logits, labels))
-    assert trainer.compute_loss(trainer.model, batch) != mixed  # the next forward pass is mixed anew
+    trainer.current_gradient_accumulation_steps = 1  # the loop's
+    first, second = (trainer.training_step(trainer.model, batch) for _ in range(2))
+    assert torch.equal(first, mixed) and not torch.equal(second, mixed)  # the next forward pass is mixed anew
 
 
 def test_a_resumed_run_with_mixing_is_bit_equal(tiny_config, arguments, tmp_path):

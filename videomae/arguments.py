@@ -139,6 +139,11 @@ class FinetuningVideoArguments(VideoArguments):
     balance_classes: bool = flag(
         "Weigh each class in the training loss by the inverse of its number of training videos.", False
     )
+    test_views: str | None = flag(
+        "SEGMENTSxCROPS of each video in the test at the end, on the test split, else the validation videos; none: no "
+        "test; default: the recipe's, or 5x3 (dense sampling) or 2x3 (uniform), of whole frames one crop.",
+        None,
+    )
 
     def complaints(self) -> list[str]:
         wrong = super().complaints()
@@ -307,6 +312,11 @@ class OptimizationArguments:
     class_weights: list[float] | None = flag(
         "Fine-tuning: weight of each class in the loss, in the order of the labels.", None
     )
+    ema_decay: float | None = flag(
+        "Keep an average of the weights, which is validated and left at the end: the share that stays of it in a step "
+        "(0.9999); default: none.",
+        None,
+    )
     bf16: bool | None = flag("Train in bfloat16; default: on GPUs that have it.", None)
     activation_checkpointing: bool | None = flag(
         "Compute activations again in the backward pass: slower, less memory.", None
@@ -324,7 +334,12 @@ class OptimizationArguments:
     early_stopping_patience: int | None = flag(
         "End the training after so many validations that were no better than the best; default: never.", None
     )
-    resume_from_checkpoint: str | None = flag("Checkpoint folder to continue from.", None)
+    save_epochs: int = flag("With --save_strategy epoch: epochs from one checkpoint to the next.", 1)
+    resume: str | None = flag(
+        "Go on from a checkpoint folder, or from the last whole one of --output_dir (auto; from the start if it has "
+        "none yet).",
+        None,
+    )
 
     def complaints(self) -> list[str]:
         wrong = []
@@ -340,7 +355,11 @@ class OptimizationArguments:
         for name in ("mixup", "cutmix"):
             if getattr(self, name) < 0:
                 wrong.append(f"--{name} is {getattr(self, name)}, wanted 0 or more")
-        for name in ("total_batch", "early_stopping_patience"):
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            wrong.append(f"--ema_decay is {self.ema_decay}, wanted more than 0 and less than 1")
+        if self.load_best_model_at_end and self.save_epochs != 1:
+            wrong.append(f"--save_epochs is {self.save_epochs}, wanted 1 with --load_best_model_at_end true")
+        for name in ("total_batch", "early_stopping_patience", "save_epochs"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 wrong.append(f"--{name} is {getattr(self, name)}, wanted at least 1")
         if self.early_stopping_patience is not None and not self.load_best_model_at_end:
@@ -352,25 +371,6 @@ class OptimizationArguments:
         return wrong
 
 
-# ---- parsing ----
-
-
-class _Parser(HfArgumentParser):
-    """Raises ValueError where argparse would print its usage and exit; abbreviated flags are unknown flags."""
-
-    def __init__(self, types, *, defaults: dict[str, Any] | None = None, **kwargs):
-        super().__init__(types, allow_abbrev=False, **kwargs)
-        known = {action.dest for action in self._actions}
-        if unknown := sorted(set(defaults or {}) - known):
-            raise ValueError(f"defaults for unknown flags: {', '.join(unknown)}")
-        self.set_defaults(**(defaults or {}))
-        required = [f"{action.option_strings[0]} {action.dest.upper()}" for action in self._actions if action.required]
-        self.usage = " ".join(["%(prog)s", *required, "[flags]"])
-
-    def error(self, message: str):
-        raise ValueError(f"{message} (--help lists the flags)")
-
-    def parse(self, argv: Sequence[str]) -> tuple:
 # ---- health ----
 
 
@@ -401,6 +401,25 @@ class HealthArguments:
         return wrong
 
 
+# ---- parsing ----
+
+
+class _Parser(HfArgumentParser):
+    """Raises ValueError where argparse would print its usage and exit; abbreviated flags are unknown flags."""
+
+    def __init__(self, types, *, defaults: dict[str, Any] | None = None, **kwargs):
+        super().__init__(types, allow_abbrev=False, **kwargs)
+        known = {action.dest for action in self._actions}
+        if unknown := sorted(set(defaults or {}) - known):
+            raise ValueError(f"defaults for unknown flags: {', '.join(unknown)}")
+        self.set_defaults(**(defaults or {}))
+        required = [f"{action.option_strings[0]} {action.dest.upper()}" for action in self._actions if action.required]
+        self.usage = " ".join(["%(prog)s", *required, "[flags]"])
+
+    def error(self, message: str):
+        raise ValueError(f"{message} (--help lists the flags)")
+
+    def parse(self, argv: Sequence[str]) -> tuple:
         """The dataclasses, and last the list of strings that are not theirs."""
         return self.parse_args_into_dataclasses(list(argv), return_remaining_strings=True, look_for_args_file=False)
 

@@ -41,14 +41,20 @@ logger = logging.get_logger(__name__)
 
 # Files store the attention biases as q_bias and v_bias (the official layout, transformers <= 4 and >= 5.18). Our
 # classes get that renaming only by asking for it; without it every bias would load as fresh, with just a report.
+STORED_NAMES = (("q_bias", "query.bias"), ("v_bias", "value.bias"))
 register_checkpoint_conversion_mapping(
     "videomae",
-    [
-        WeightRenaming(r"attention\.attention\.q_bias", "attention.attention.query.bias"),
-        WeightRenaming(r"attention\.attention\.v_bias", "attention.attention.value.bias"),
-    ],
+    [WeightRenaming(rf"attention\.attention\.{stored}", f"attention.attention.{own}") for stored, own in STORED_NAMES],
     overwrite=True,
 )
+
+
+def stored_name(name: str) -> str:
+    """The name in files of a parameter or tensor of a state dict."""
+    for stored, own in STORED_NAMES:
+        if name.endswith(f"attention.attention.{own}"):
+            return name.removesuffix(own) + stored
+    return name
 
 
 @dataclass
@@ -244,7 +250,7 @@ class VideoMAESelfAttention(nn.Module):
 def _accept_stored_names(module, state_dict, prefix, *_):
     """Rename a file's attention biases to ours in `load_state_dict` too: transformers' Trainer resumes through it, and
     would keep whatever biases the model has, under no more than a warning."""
-    for stored, own in (("q_bias", "query.bias"), ("v_bias", "value.bias")):
+    for stored, own in STORED_NAMES:
         if prefix + stored in state_dict:
             state_dict[prefix + own] = state_dict.pop(prefix + stored)
 

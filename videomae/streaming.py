@@ -162,6 +162,11 @@ class VideoStream(torch.utils.data.Dataset):
     def epoch(self) -> int:
         return int(self._epoch)
 
+    def name(self, position: int) -> str:
+        """What to call the sample at a position of this epoch."""
+        number, _ = next(self._samples_from(position))
+        return self.source.name(number)
+
     @property
     def class_names(self) -> list[str] | None:
         return self.source.class_names

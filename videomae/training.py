@@ -5,23 +5,38 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
+import contextlib
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
+from safetensors import SafetensorError
 from torch import nn
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import TrainOutput
 
+from . import checkpoints, divergence
 from .arguments import OptimizationArguments, flag
 from .bad_videos import BadVideos
-from .files import write_json
+from .continuation import ContinuationCallback, patience_is_spent
+from .ema import FOLDER as EMA_FOLDER
+from .epochs import EpochCallback, EpochEndCallback, EpochSampler
+from .files import replacing, write_json
+from .interruption import InterruptionCallback, shielded
+from .loss_scale import LossScaleCallback
 from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
+
+logger = logging.getLogger(__name__)
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
 
@@ -116,6 +131,7 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
     lr_scheduler_type: str = flag("The official schedule is the only one.", "cosine")
     remove_unused_columns: bool = flag("The data sets give exactly what the models take.", False)
     ddp_find_unused_parameters: bool | None = flag("The models use all of their parameters in every step.", False)
+    logging_nan_inf_filter: bool = flag("A loss that is no number ends the run, it is not hidden.", False)
 
     def __post_init__(self):
         if complaints := self.complaints():
@@ -175,6 +191,10 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
             wrong.append(f"lr_scheduler_kwargs is {self.lr_scheduler_kwargs}: the official schedule has none")
         if self.warmup_steps:
             wrong.append(f"warmup_steps is {self.warmup_steps}: the warm-up is given as warmup_epochs")
+        if self.resume is not None and self.resume_from_checkpoint is not None:
+            wrong.append(
+                f"resume is {self.resume!r} and resume_from_checkpoint {self.resume_from_checkpoint!r}: leave one out"
+            )
         if self.dataloader_drop_last:
             wrong.append("dataloader_drop_last would lose validation videos; training always drops what fills no step")
         if self.max_steps < 0 and self.warmup_epochs > self.num_train_epochs:
@@ -211,54 +231,7 @@ def _has_bf16() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-# ---- order of the samples ----
-
-
-class EpochSampler(torch.utils.data.Sampler):
-    """Indices of one epoch in whole optimiser steps; the last len(dataset) % total_batch of the order are left out.
-
-    The order depends on (seed, epoch) alone. The epoch is passed on to the data set.
-    """
-
-    def __init__(self, dataset, *, total_batch: int, seed: int, shuffle: bool = True):
-        if len(dataset) < total_batch:
-            raise ValueError(
-                f"{len(dataset)} training samples do not fill one optimiser step of {total_batch}: lower "
-                "total_batch, per_device_train_batch_size or gradient_accumulation_steps"
-            )
-        self.dataset = dataset
-        self.steps = len(dataset) // total_batch
-        self.length = self.steps * total_batch
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[int]:
-        if not self.shuffle:
-            return iter(range(self.length))
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.dataset))
-        return iter(order[: self.length].tolist())
-
-
-class EpochCallback(TrainerCallback):
-    """Tells the sampler which epoch begins.
-
-    accelerate's loaders do so, except with several processes after a resume in the middle of an epoch.
-    """
-
-    def __init__(self, sampler: EpochSampler):
-        self.sampler = sampler
-
-    def on_epoch_begin(self, args, state, control, **kwargs):
-        self.sampler.set_epoch(state.global_step // self.sampler.steps)
+# ---- callbacks ----
 
 
 class BadVideosCallback(TrainerCallback):
@@ -296,6 +269,10 @@ class VideoMAETrainer(Trainer):
     What differs: the official schedule and parameter groups; `EpochSampler`; validation of a pre-training model
     reports its loss; label smoothing, class weights, mixup and CutMix, in training only; the log tells the share of
     the time that was spent waiting for data, as "data_wait", and how many videos were left out, as "bad_videos".
+
+    With `ema_decay` validations look at the average of the weights, and so does whoever has the model after training.
+    Checkpoints are whole or not there (`checkpoints`). SIGTERM ends the training with one (`interruption`). A loss or
+    gradient that is not finite raises `divergence.NonFiniteLossError` before it reaches the weights.
     """
 
     args: VideoMAETrainingArguments
@@ -308,11 +285,26 @@ class VideoMAETrainer(Trainer):
         if self.args.class_weights is not None:
             self.class_weights = self._checked_class_weights()
         self.mixing = self._mixing() if self.args.mixup or self.args.cutmix else None
-        self._mixed = (None, 0)  # optimiser step, forward passes of it so far
+        self.average = None  # `WeightAverage`, from the beginning of a training on
+        self.checkpoint = None  # that the training goes on from
+        self._batches = []  # of the optimiser step
+        self._forward = 0  # how many of them went through the model
+        self._is_saving = False
         self._waited = 0.0  # seconds since the last line of the log
         self._logged_at = None
+        self._sampler = None
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
+        if self.train_dataset is not None:
+            self._add_callbacks()
+
+    def _add_callbacks(self) -> None:
+        steps_per_epoch = len(self.train_dataset) // self.args.total_batch_size
+        self.interruption = InterruptionCallback(steps_per_epoch)
+        self.add_callback(EpochEndCallback(steps_per_epoch, self.args.save_epochs))
+        self.add_callback(self.interruption)  # after what decides about checkpoints, before what looks at that
+        self.add_callback(ContinuationCallback(self))
+        self.add_callback(LossScaleCallback(self.accelerator))
         if isinstance(bad := getattr(self.train_dataset, "bad", None), BadVideos):
             self.add_callback(BadVideosCallback(bad))
 
@@ -337,6 +329,13 @@ class VideoMAETrainer(Trainer):
             )
         return torch.tensor(weights, device=self.args.device)
 
+    # -- the data --
+
+    def _get_dataloader(self, *args, **kwargs):
+        loader = super()._get_dataloader(*args, **kwargs)
+        loader.worker_init_fn = partial(shielded, loader.worker_init_fn)
+        return loader
+
     def _get_train_sampler(self, train_dataset=None):
         strategy = self.args.train_sampling_strategy
         if strategy not in ("random", "sequential"):
@@ -351,7 +350,10 @@ class VideoMAETrainer(Trainer):
         )
         self.remove_callback(EpochCallback)  # of an earlier `train()`
         self.add_callback(EpochCallback(sampler))
+        self._sampler = sampler
         return sampler
+
+    # -- optimiser and schedule --
 
     @staticmethod
     def get_optimizer_cls_and_kwargs(args, model=None):
@@ -379,6 +381,8 @@ class VideoMAETrainer(Trainer):
             self._created_lr_scheduler = True  # a second `train()` makes a new one
         return self.lr_scheduler
 
+    # -- a step --
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The model's loss; in training with smoothed labels and weighted classes, where the arguments say so."""
         smoothing = self.args.label_smoothing_factor
@@ -403,18 +407,56 @@ class VideoMAETrainer(Trainer):
 
     def _mixing_generator(self) -> torch.Generator:
         """Of a forward pass: the same before and after a resume, another one in each process."""
-        step, forward = self.state.global_step, 0
-        if self._mixed[0] == step:
-            forward = self._mixed[1] + 1
-        self._mixed = (step, forward)
-        return batch_generator(self.args.seed, step, forward, self.args.process_index)
+        return batch_generator(self.args.seed, self.state.global_step, self._forward, self.args.process_index)
 
     def get_batch_samples(self, *args, **kwargs):
         started = time.perf_counter()
         self._logged_at = self._logged_at or started
-        batches = super().get_batch_samples(*args, **kwargs)
+        self._batches, count = super().get_batch_samples(*args, **kwargs)
+        self._forward = 0
         self._waited += time.perf_counter() - started
-        return batches
+        return self._batches, count
+
+    def training_step(self, *args, **kwargs):
+        loss = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            self._stop("loss", loss.item(), [self._forward])
+        self._forward += 1
+        return loss
+
+    def _get_grad_norm(self, *args, **kwargs):
+        norm = super()._get_grad_norm(*args, **kwargs)
+        if self.accelerator.scaler is None and not np.isfinite(float(norm)):  # a scaler leaves such a step out
+            self._stop("gradient", float(norm), range(len(self._batches)))
+        return norm
+
+    def _stop(self, what: str, value: float, forwards: Sequence[int]) -> NoReturn:
+        args, state = self.args, self.state
+        divergence.stop(
+            what,
+            value,
+            batches=[self._batches[forward] for forward in forwards],
+            videos=[name for forward in forwards for name in self._videos_of(forward)],
+            where={
+                "step": state.global_step,
+                "epoch": state.epoch,
+                "seed": args.seed,
+                "learning_rate": self._get_learning_rate(),
+                "precision": self.accelerator.mixed_precision,
+                "process": args.process_index,
+            },
+            folder=args.output_dir,
+            process=f"-{args.process_index}" if args.world_size > 1 else "",
+        )
+
+    def _videos_of(self, forward: int) -> list[str]:
+        """Names of the videos of one of the step's forward passes in this process."""
+        if self._sampler is None:
+            return []
+        step = self.state.global_step % self._sampler.steps
+        number = (step * self.args.gradient_accumulation_steps + forward) * self.args.world_size
+        indices = self._sampler.batch(number + self.args.process_index, self.args.train_batch_size)
+        return [getattr(self.train_dataset, "name", str)(index) for index in indices]
 
     def log(self, logs: dict[str, float], *args, **kwargs) -> None:
         if "loss" in logs:
@@ -425,20 +467,151 @@ class VideoMAETrainer(Trainer):
             self._waited, self._logged_at = 0.0, now
         super().log(logs, *args, **kwargs)
 
+    # -- training as a whole --
 
-def train_and_save(trainer: VideoMAETrainer) -> None:
+    def train(self, resume_from_checkpoint: str | os.PathLike | bool | None = None, **kwargs) -> TrainOutput:
+        """As the Trainer's. True goes on from the last whole checkpoint; the training loss is that of all steps, also
+        of those before it."""
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = checkpoints.last_checkpoint(self.args.output_dir)
+            if resume_from_checkpoint is None:
+                raise ValueError(f"no whole checkpoint in {self.args.output_dir} to go on from")
+        self.checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
+        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        with self.interruption.listening():
+            output = super().train(resume_from_checkpoint=checkpoint, **kwargs)
+        if self.average is not None and not self.interruption.interrupted:
+            self.average.apply()
+        loss = self._total_loss_scalar / max(self.state.global_step, 1)
+        return TrainOutput(output.global_step, loss, output.metrics | {"train_loss": loss})
+
+    def _init_training_state(self, max_steps, num_update_steps_per_epoch, num_train_epochs, *args) -> tuple[int, int]:
+        done = super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *args)
+        return (num_train_epochs, 0) if patience_is_spent(self.state) else done
+
+    def _load_best_model(self) -> None:
+        if self.average is None:
+            return super()._load_best_model()
+        best = self.state.best_model_checkpoint
+        self.state.best_model_checkpoint = os.path.join(best, EMA_FOLDER)
+        super()._load_best_model()
+        self.state.best_model_checkpoint = best
+        self.average.take_weights()
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        with self.averaged():
+            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        with self.averaged():
+            return super().predict(*args, **kwargs)
+
+    def averaged(self) -> contextlib.AbstractContextManager:
+        """The model has the average of its weights, where there is one."""
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
+
+    # -- checkpoints --
+
+    def _determine_best_metric(self, metrics, trial) -> bool:
+        return super()._determine_best_metric(metrics, trial) or self.interruption.interrupted  # which needs its save
+
+    def _get_output_dir(self, trial) -> str:
+        folder = super()._get_output_dir(trial)
+        return os.path.join(folder, checkpoints.SAVING) if self._is_saving else folder
+
+    def _save_checkpoint(self, model, trial) -> None:
+        """As the Trainer's, but under a temporary name until it is whole. Raises `checkpoints.CheckpointError`."""
+        run = self._get_output_dir(trial)
+        ContinuationCallback.note(self)
+        try:
+            if self.args.should_save:
+                checkpoints.clear(run)
+            self.accelerator.wait_for_everyone()
+            self._is_saving = True
+            super()._save_checkpoint(model, trial)
+            self._finish_checkpoint(Path(run))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if self.args.should_save:
+                checkpoints.clear(run)
+            raise checkpoints.CheckpointError(
+                f"checkpoint-{self.state.global_step} could not be written to {run}: {error}. The last whole one is "
+                f"{checkpoints.last_checkpoint(run)}; make room there (or lower --save_total_limit) and go on with "
+                "--resume auto"
+            ) from error
+        finally:
+            self._is_saving = False
+
+    def _finish_checkpoint(self, run: Path) -> None:
+        saved = run / checkpoints.SAVING / f"checkpoint-{self.state.global_step}"
+        if self.average is not None:
+            with self.average.applied():
+                self.save_model(str(saved / EMA_FOLDER), _internal_call=True)
+        if self.state.best_global_step == self.state.global_step:
+            self.state.best_model_checkpoint = str(run / saved.name)
+        if self.args.should_save:
+            self.state.save_to_json(saved / TRAINER_STATE_NAME)  # again, with where the best one will be
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            checkpoints.seal(saved)
+            place = checkpoints.publish(saved, run)
+            best, limit = self.state.best_model_checkpoint, self.args.save_total_limit
+            checkpoints.rotate(run, newest=place, best=best, limit=limit)
+        if self.args.push_to_hub:
+            super()._push_from_checkpoint(str(run / saved.name))
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        if not self._is_saving:  # it is pushed when it has its place
+            super()._push_from_checkpoint(checkpoint_folder)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        if not self.args.should_save:
+            return super()._save(output_dir, state_dict)
+        with checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
+            super()._save(str(temporary), state_dict)
+
+
+def train_and_save(trainer: VideoMAETrainer) -> dict | None:
     """Train, look at the validation videos where there are any, and leave what a run leaves in its output folder.
 
     That is model and processor, trainer_state.json (the curves) and metrics.json: the last metrics, and as
-    "bad_videos" the paths that any process skipped. Training starts from `resume_from_checkpoint`, if that is given.
+    "bad_videos" the paths that any process skipped. `resume` says where it goes on.
+
+    Returns the metrics; None where SIGTERM ended the training, which leaves a checkpoint and nothing else.
+    Raises ValueError: a checkpoint to go on from that is not there; an output folder that has checkpoints, without
+    `resume`.
     """
     args = trainer.args
-    metrics = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint).metrics
+    metrics = trainer.train(resume_from_checkpoint=_start(args)).metrics
+    if trainer.interruption.interrupted:
+        state = trainer.state
+        logger.warning(
+            "SIGTERM ended the training after step %d of %d: %s is whole, --resume auto goes on from it",
+            state.global_step,
+            state.max_steps,
+            Path(args.output_dir) / f"checkpoint-{state.global_step}",
+        )
+        return None
     trainer.save_model()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
-    trainer.save_state()
     if (bad := getattr(trainer.train_dataset, "bad", None)) is not None:
         metrics["bad_videos"] = bad.names
     if trainer.is_world_process_zero():
+        with replacing(Path(args.output_dir) / TRAINER_STATE_NAME) as temporary:
+            trainer.state.save_to_json(temporary)
         write_json(Path(args.output_dir) / "metrics.json", metrics)
+    return metrics
+
+
+def _start(args: VideoMAETrainingArguments) -> Path | None:
+    """The checkpoint to go on from, the same in every process."""
+    resume = args.resume or args.resume_from_checkpoint
+    if resume is not None:
+        (checkpoint,) = broadcast_object_list([checkpoints.resolve(resume, args.output_dir)])
+        return checkpoint
+    if found := checkpoints.find_checkpoints(args.output_dir):
+        raise ValueError(
+            f"{args.output_dir} has checkpoints of a run already, the last one is {found[-1].name}: go on from it "
+            "with --resume auto, or take another --output_dir"
+        )
+    return None

@@ -1,0 +1,152 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""Checkpoints of a run: a folder is whole, or it is not there.
+
+    run/checkpoint-300/           files.json lists its files and their sizes, written last
+    run/.saving/checkpoint-400/   is being written; what a kill leaves there vanishes with the next save
+
+A checkpoint gets its name by one rename, after its files have reached the disk. The older ones go after that.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .files import write_json
+
+logger = logging.getLogger(__name__)
+
+SAVING = ".saving"  # folder for what is being written, on the file system of the run
+FILES = "files.json"
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+class CheckpointError(OSError):
+    """A checkpoint could not be written."""
+
+
+def find_checkpoints(output_dir: str | os.PathLike) -> list[Path]:
+    """The checkpoints of a run, whole or not, the last step last."""
+    folder = Path(output_dir)
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(_NAME.fullmatch(checkpoint.name)[1])
+
+
+def what_is_missing(checkpoint: Path) -> str | None:
+    """Why this folder is no whole checkpoint; None if it is one."""
+    try:
+        sizes = json.loads((checkpoint / FILES).read_text(encoding="utf-8"))
+    except OSError:
+        return f"no {FILES}: written by another program, or not to its end"
+    except ValueError:
+        return f"{FILES} is damaged"
+    for name, size in sizes.items():
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size} bytes, wanted {size}"
+    return None
+
+
+def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
+    """The last whole checkpoint of a run; later ones that are not are named in a warning."""
+    for checkpoint in reversed(find_checkpoints(output_dir)):
+        if (missing := what_is_missing(checkpoint)) is None:
+            return checkpoint
+        logger.warning("%s is left out: %s", checkpoint, missing)
+    return None
+
+
+def resolve(resume: str, output_dir: str | os.PathLike) -> Path | None:
+    """The checkpoint that `--resume` names; "auto": the last whole one of the run, None where it has none yet.
+
+    Raises ValueError: no such folder, or not a whole one.
+    """
+    if resume == "auto":
+        return last_checkpoint(output_dir)
+    checkpoint = Path(resume)
+    if not checkpoint.is_dir():
+        known = ", ".join(path.name for path in find_checkpoints(output_dir)) or "none"
+        raise ValueError(f"--resume is {resume}: no such folder; checkpoints in {output_dir}: {known}")
+    if (checkpoint / FILES).exists() and (missing := what_is_missing(checkpoint)):
+        raise ValueError(f"--resume is {resume}: {missing}; `--resume auto` takes the last whole checkpoint")
+    return checkpoint
+
+
+def seal(folder: Path) -> None:
+    """Have the files of a folder reach the disk, and list them in files.json."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in paths:
+        _sync(path)
+    write_json(folder / FILES, {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths})
+    _sync(folder / FILES)
+    _sync(folder)
+
+
+def publish(saved: Path, output_dir: str | os.PathLike) -> Path:
+    """Rename a folder in `SAVING` to its place in the run, where it replaces one of the same name."""
+    place = Path(output_dir) / saved.name
+    if place.exists():  # of a run that was resumed from an earlier step: the same step again
+        os.replace(place, saved.with_name(f"old-{saved.name}"))
+    os.replace(saved, place)
+    _sync(place.parent)
+    clear(output_dir)
+    return place
+
+
+def clear(output_dir: str | os.PathLike) -> None:
+    """Remove what a save left behind that did not come to its end."""
+    shutil.rmtree(Path(output_dir) / SAVING, ignore_errors=True)
+
+
+def rotate(output_dir: str | os.PathLike, *, newest: Path, best: str | None, limit: int | None) -> None:
+    """Leave `limit` checkpoints: the newest, the best, and of the others those of the last steps."""
+    if not limit or limit < 0:
+        return
+    kept = {newest.name} | ({Path(best).name} if best else set())
+    others = [path for path in find_checkpoints(output_dir) if path.name not in kept]
+    trash = Path(output_dir) / SAVING
+    trash.mkdir(exist_ok=True)
+    for path in others[: len(others) - max(limit - len(kept), 0)]:
+        os.replace(path, trash / path.name)  # at once, so that a kill leaves no half of it
+    clear(output_dir)
+
+
+@contextmanager
+def replacing_files(folder: str | os.PathLike) -> Iterator[Path]:
+    """A temporary folder; its files take their places in `folder` one by one when the block ends well."""
+    folder = Path(folder)
+    temporary = folder / SAVING
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            _sync(path)
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt":  # which can not do it through a handle for reading, and not for folders
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+__all__ = ["CheckpointError", "find_checkpoints", "last_checkpoint", "resolve", "what_is_missing"]

@@ -1,0 +1,45 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""The loss scale of fp16, and what its steps mean.
+
+fp16 holds gradients from 6e-8 to 65504. The loss is multiplied by a scale, so that small ones survive, and gradients
+are divided by it again. Where some do not fit, the optimiser leaves the step out and the scale is halved; after many
+steps that fit (2,000 in torch) it is doubled.
+"""
+
+import logging
+
+from transformers import TrainerCallback
+
+logger = logging.getLogger(__name__)
+
+LOWEST_SANE_SCALE = 1.0  # from here on gradients overflow by themselves
+
+
+class LossScaleCallback(TrainerCallback):
+    """Explains the steps that fp16 leaves out, and keeps the schedule: as in the papers it counts them."""
+
+    def __init__(self, accelerator):
+        self.accelerator = accelerator
+        self.skipped = 0
+
+    def on_optimizer_step(self, args, state, control, lr_scheduler=None, **kwargs):
+        if not self.accelerator.optimizer_step_was_skipped:
+            return
+        lr_scheduler.step()  # the Trainer does not, then, and the cosine would not come to its end
+        self.skipped += 1
+        scaler = self.accelerator.scaler
+        if scaler is None:
+            return
+        scale = scaler.get_scale()
+        message = (
+            f"step {state.global_step} was left out, {self.skipped} so far: its gradients overflow fp16; the loss "
+            f"scale is {scale:g} now. "
+        )
+        if scale < LOWEST_SANE_SCALE:
+            message += "That low the network itself overflows: train in bf16 or fp32, or lower the learning rate"
+        else:
+            message += "That is normal at the beginning and now and then"
+        logger.warning(message)
+
+
+__all__ = ["LossScaleCallback"]
