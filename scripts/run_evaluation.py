@@ -6,6 +6,10 @@ One view of each video, as in validation during training:
 
 The protocol of the paper, five segments of three crops each (Something-Something: 2x3):
     videomae evaluate runs/finetune videos --split test --views 5x3
+    videomae evaluate runs/finetune videos --recipe finetune_k400_base_1600
+
+On several GPUs, each of which looks at its share of the videos:
+    accelerate launch --multi_gpu --num_processes 8 scripts/run_evaluation.py runs/finetune videos --views 5x3
 
 Videos are a folder, a list, parquet, tar shards ('shards/*.tar') or a data set of the Hub (hf:owner/name), which is
 downloaded first. Frames, size and statistics are the checkpoint's own, and so are the classes: they are matched by
@@ -28,8 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data_root", help="folder that the paths of a list are relative to (default: the list's own)"
     )
+    parser.add_argument("--exclude", help="videos to leave out: what `videomae scan` wrote, or a list of paths")
     parser.add_argument("--split", help="train, validation or test; default: test, else validation, else all there is")
-    parser.add_argument("--views", default="1x1", help="SEGMENTSxCROPS of each video (default: 1x1)")
+    views = parser.add_mutually_exclusive_group()
+    views.add_argument("--views", default="1x1", help="SEGMENTSxCROPS of each video (default: 1x1)")
+    views.add_argument("--recipe", help="the views of this recipe's test (`videomae recipes` lists them)")
     parser.add_argument("--output_dir", type=Path, help="where metrics.json goes")
     parser.add_argument("--num_workers", type=int, default=2, help="processes that decode (default: 2)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: a GPU where there is one)")
@@ -41,45 +48,42 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from videomae.evaluation import parse_views
+    from videomae.recipes import find_recipe
 
-    num_segments, num_crops = parse_views(arguments.views)
+    views = find_recipe(arguments.recipe, "finetune").views if arguments.recipe else arguments.views
+    num_segments, num_crops = parse_views(views)
 
-    import torch
-    from tqdm import tqdm
+    from accelerate import PartialState
 
-    from videomae.evaluation import accuracy_metrics, score_videos
+    from videomae.evaluation import describe, measure
     from videomae.evaluation_data import open_evaluation_videos
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
 
+    process = PartialState(cpu=arguments.device == "cpu")
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
     processor.check_views(num_segments, num_crops)  # before the videos are listed
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    found = open_evaluation_videos(arguments.data, names, split=arguments.split, root=arguments.data_root)
-
-    scores = score_videos(
+    found = open_evaluation_videos(
+        arguments.data, names, split=arguments.split, root=arguments.data_root, exclude=arguments.exclude
+    )
+    metrics = measure(
         model,
         processor,
         found.videos,
+        found.labels,
+        split=found.split,
         num_segments=num_segments,
         num_crops=num_crops,
         num_workers=arguments.num_workers,
     )
-    views = f"{num_segments}x{num_crops}"
-    scores = torch.stack(list(tqdm(scores, total=len(found), desc=f"{views} views", unit="video")))
-    metrics = accuracy_metrics(scores, found.labels)
-    metrics |= {"split": found.split, "views": views, "model": arguments.model, "data": arguments.data}
+    metrics |= {"model": arguments.model, "data": arguments.data}
 
-    if arguments.output_dir:
-        write_json(arguments.output_dir / "metrics.json", metrics)
-    if arguments.json:
-        print(json.dumps(metrics))
-    else:
-        print(
-            f"{metrics['num_videos']} videos of {found.split}, {views} views each: "
-            f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
-            f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
-        )
+    if process.is_main_process:
+        if arguments.output_dir:
+            write_json(arguments.output_dir / "metrics.json", metrics)
+        print(json.dumps(metrics) if arguments.json else describe(metrics))
+    process.destroy_process_group()
     return 0
 
 

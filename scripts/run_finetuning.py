@@ -17,8 +17,9 @@ As a row of the paper (`videomae recipes` lists them), and as we would begin wit
     videomae finetune --recipe finetune_k400_base_1600 --data k400 --model runs/pretrain --output_dir runs/finetune
     videomae finetune --recipe auto --data videos --model MCG-NJU/videomae-base-finetuned-kinetics --output_dir run
 
-Validation looks at one view of a video, its middle. Leaves model, processor, metrics.json and trainer_state.json (the
-curves) in the output folder; `videomae evaluate` measures it with the paper's views.
+Validation looks at one view of a video, its middle. At the end the test split, or else the validation videos, are
+looked at with all views of the recipe or paper, as by `videomae evaluate OUTPUT_DIR videos --views 5x3`; --test_views
+asks for others. Leaves model, processor, metrics.json and trainer_state.json (the curves) in the output folder.
 """
 
 import logging
@@ -82,12 +83,13 @@ def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
 
 
 def accuracy(prediction) -> dict[str, float]:
-    """Accuracies in percent; one clip is one video here."""
+    """Accuracies in percent, as of `videomae evaluate --views 1x1`: one clip is one video here."""
     import torch
 
-    from videomae.evaluation import accuracy_metrics
+    from videomae.evaluation import accuracy_metrics, probabilities
 
-    return accuracy_metrics(torch.from_numpy(prediction.predictions), prediction.label_ids)
+    scores = probabilities(torch.from_numpy(prediction.predictions), problem_type=None)
+    return accuracy_metrics(scores, prediction.label_ids)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -99,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     from videomae import training_data
     from videomae.clips import TrainingClips, ValidationClips
     from videomae.data import ClassificationCollator, make_processor
+    from videomae.final_test import NO_TEST, finish, plan_test
     from videomae.rand_augment import RandAugment
     from videomae.training import VideoMAETrainer, VideoMAETrainingArguments, freeze, train_and_save
 
@@ -111,7 +114,12 @@ def main(argv: list[str] | None = None) -> int:
     training = complete(VideoMAETrainingArguments, optimization, rest)
     set_seed(training.seed)
 
-    videos = training_data.open_training_videos(video, labels=True, batch_size=training.per_device_train_batch_size)
+    videos = training_data.open_training_videos(
+        video,
+        labels=True,
+        batch_size=training.per_device_train_batch_size,
+        test=video.test_views != NO_TEST,
+    )
     if videos.validation is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy, training.early_stopping_patience = "no", None
@@ -125,6 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     processor = make_processor(
         model.config, model_arguments.checkpoint, **model_arguments.statistics(), **video.processor_settings()
     )
+    test = plan_test(video.test_views, videos, processor)
     clips = TrainingClips(
         processor,
         videos.class_names,
@@ -146,7 +155,9 @@ def main(argv: list[str] | None = None) -> int:
         processing_class=processor,
         compute_metrics=accuracy,
     )
-    train_and_save(trainer)
+    metrics = train_and_save(trainer)
+    if metrics is not None and test is not None:
+        finish(test, training, metrics)
     return 0
 
 

@@ -78,6 +78,7 @@ IMPORTS = {
     "final_test": {
         "evaluation",
         "evaluation_data",
+        "files",
         "image_processing_videomae",
         "inference",
         "shards",

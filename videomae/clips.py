@@ -184,18 +184,16 @@ class TrainingClips(_Clips):
         return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(label)}
 
 
-class ValidationClips(_Clips):
-    """The middle clip of a video, cut from the centre: the single test view. Items as of `TrainingClips`.
+class ValidationClips:
+    """The middle clip of a video, cut from the centre: the single test view, 1x1 of `videomae evaluate`.
 
-    The papers' code validates otherwise: on a random clip (V1), on a centred one of the stretched stride (V2).
+    Items as of `TrainingClips`. The papers' code validates otherwise: on a random clip (V1), on a centred one of the
+    stretched stride (V2).
     """
 
     def __init__(self, processor: VideoMAEVideoProcessor):
-        super().__init__(processor, repeats=1)
+        self.processor = processor
 
-    def indices(self, video: VideoReader, generator: torch.Generator) -> list[int]:
-        return self.processor.view_indices(video)
-
-    def item(self, frames: Tensor, row: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
-        clip = self.processor.resize_and_crop(frames)
-        return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(row["label"])}
+    def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> Item:
+        (clip,) = self.processor.views(video, num_segments=1, num_crops=1)
+        return {"pixel_values": clip, "labels": torch.tensor(row["label"])}

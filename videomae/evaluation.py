@@ -8,7 +8,10 @@ the logits of each view into probabilities, and the probabilities are averaged. 
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from torch.utils.data import DataLoader, Dataset, Subset
+from tqdm import tqdm
 
 from .video import VideoDecodeError
 
@@ -87,6 +90,50 @@ def _scores(model, views: VideoViews, num_workers: int) -> Iterator[torch.Tensor
         yield video_score(model, video)
 
 
+def measure(
+    model,
+    processor,
+    videos: Sequence,
+    labels: Sequence[int],
+    *,
+    split: str,
+    num_segments: int = 1,
+    num_crops: int = 1,
+    num_workers: int = 0,
+) -> dict[str, float | int | str]:
+    """`accuracy_metrics` of all videos, with "split" and "views". Shows how far it is.
+
+    On several processes each of them scores every P-th video, and all return the metrics of all videos.
+
+    Raises:
+        ValueError, VideoDecodeError: as `score_videos`.
+    """
+    state = PartialState()
+    share = range(state.process_index, len(videos), state.num_processes)
+    views = f"{num_segments}x{num_crops}"
+    scores = score_videos(
+        model,
+        processor,
+        Subset(videos, share),
+        num_segments=num_segments,
+        num_crops=num_crops,
+        num_workers=num_workers,
+    )
+    shown = tqdm(scores, total=len(share), desc=f"{views} views", unit="video", disable=not state.is_main_process)
+    scored = dict(gather_object(list(zip(share, shown, strict=True))))
+    scores = torch.stack([scored[number] for number in range(len(videos))])
+    return accuracy_metrics(scores, labels) | {"split": split, "views": views}
+
+
+def describe(metrics: dict[str, float | int | str]) -> str:
+    """What `measure` found, in one line."""
+    return (
+        f"{metrics['num_videos']} videos of {metrics['split']}, {metrics['views']} views each: "
+        f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
+        f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
+    )
+
+
 def accuracy_metrics(scores: torch.Tensor, labels: Sequence[int]) -> dict[str, float | int]:
     """Top-1, top-5 and mean class accuracy, in percent, of scores (videos, K) against class indices (videos,)."""
     labels = torch.as_tensor(labels)
@@ -113,6 +160,8 @@ __all__ = [
     "VIEWS_PER_FORWARD",
     "VideoViews",
     "accuracy_metrics",
+    "describe",
+    "measure",
     "parse_views",
     "probabilities",
     "score_videos",

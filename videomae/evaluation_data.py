@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import datasets
+
 from .listing import class_names as names_of
 from .listing import find_split, load_videos
 from .shards import TarShards, are_shards, find_shard_splits
@@ -46,31 +48,40 @@ def open_evaluation_videos(
     *,
     split: str | None = None,
     root: str | os.PathLike | None = None,
+    exclude: str | os.PathLike | None = None,
 ) -> EvaluationVideos:
-    """All videos of one split of a source, in its order.
+    """The videos of one split of a source, in its order.
 
     Args:
         source: as `listing.load_videos` takes it, or tar shards (`shards.find_shards`).
         class_names: the model's. Labels of the data become their positions; integers already are.
         split: default: test, else validation, else the first there is.
         root: what the paths of a list are relative to.
+        exclude: videos to leave out, as `listing.load_videos` takes them.
 
     Raises:
-        ValueError: videos without labels, no such split, `root` for tar shards; and as `load_videos`,
+        ValueError: videos without labels, no such split, `root` or `exclude` for tar shards; and as `load_videos`,
             `find_shard_splits` and `TarShards`.
     """
     in_shards = are_shards(source)
-    if in_shards and root is not None:
-        raise ValueError(f"{source}: tar shards have no use for root={str(root)!r}")
-    splits = find_shard_splits(source) if in_shards else load_videos(source, class_names=class_names, root=root)
+    for name, value in (("root", root), ("exclude", exclude)):
+        if in_shards and value is not None:
+            raise ValueError(f"{source}: tar shards have no use for {name}={str(value)!r}")
+    if in_shards:
+        splits = find_shard_splits(source)
+    else:
+        splits = load_videos(source, class_names=class_names, root=root, exclude=exclude)
     wanted = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
     found = find_split(str(source), splits, wanted)
-    if in_shards:
-        shards = TarShards(splits[found], class_names=class_names)
-        return EvaluationVideos(ShardVideos(shards), shards.labels.tolist(), found)
-    videos = splits[found]
-    names_of(videos)  # raises for videos without labels
-    return EvaluationVideos(videos["video"], videos["label"], found)
+    return videos_of(TarShards(splits[found], class_names=class_names) if in_shards else splits[found], found)
 
 
-__all__ = ["EvaluationVideos", "ShardVideos", "open_evaluation_videos"]
+def videos_of(table: datasets.Dataset | TarShards, split: str) -> EvaluationVideos:
+    """The videos of an open table or of open shards. Raises ValueError for videos without labels."""
+    if isinstance(table, TarShards):
+        return EvaluationVideos(ShardVideos(table), table.labels.tolist(), split)
+    names_of(table)  # raises for videos without labels
+    return EvaluationVideos(table["video"], table["label"], split)
+
+
+__all__ = ["PREFERRED_SPLITS", "EvaluationVideos", "ShardVideos", "open_evaluation_videos", "videos_of"]

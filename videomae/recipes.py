@@ -768,6 +768,8 @@ def recipe_flags(argv: Sequence[str] | None, program: str, *, count: Callable[[]
             f"recipe {recipe.name} starts from a checkpoint: give --model, such as {folder(recipe.start)}"
         )
     flags = dict(recipe.flags) | {"recipe": recipe.name}
+    if recipe.views is not None:
+        flags["test_views"] = recipe.views
     if given.model is not None and given.model not in PRESETS:
         flags.pop("decoder", None)  # a checkpoint brings its own
     return flags

@@ -7,7 +7,7 @@ read, or streams (tar shards, the Hub with `--streaming`: `streaming`), which co
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,15 +30,24 @@ Videos = datasets.Dataset | Source
 
 @dataclass
 class TrainingVideos:
-    """The videos to train on and, where there are any, those to validate on; `class_names` where they are labelled."""
+    """The videos to train on and, where there are any, those to validate on and, where they are asked for, to test on;
+    `class_names` where they are labelled."""
 
     train: Videos
     validation: Videos | None
     class_names: list[str] | None
+    test: Videos | None = None
 
 
-def open_training_videos(arguments: VideoArguments, *, labels: bool, batch_size: int) -> TrainingVideos:
-    """The videos that the flags name. `batch_size`: clips of one device in one forward pass, for streams.
+def open_training_videos(
+    arguments: VideoArguments, *, labels: bool, batch_size: int, test: bool = False
+) -> TrainingVideos:
+    """The videos that the flags name.
+
+    Args:
+        labels: whether they need them.
+        batch_size: clips of one device in one forward pass, for streams.
+        test: whether the test split of `--data` is looked for; a data set of the Hub that is streamed has none.
 
     Raises:
         ValueError: flags that do not fit the source; with `labels`, videos without; and what `load_videos`,
@@ -47,12 +56,15 @@ def open_training_videos(arguments: VideoArguments, *, labels: bool, batch_size:
     _check_flags(arguments)
     data, validation_data = arguments.data, arguments.validation_data
     opened = partial(_open, arguments, labels=labels, batch_size=batch_size)
-    wanted = _training_and_validation if validation_data is None else _training
-    train, *found = opened(data, wanted, class_names=_given_class_names(arguments) if labels else None)
-    names = _names_of(train) if labels else None
+    others = ["validation"] if validation_data is None else []
+    if test and not (is_stream(arguments, data) and data.startswith(HUB_PREFIX)):
+        others.append("test")
+    wanted = partial(_training_and, others)
+    found = opened(data, wanted, class_names=_given_class_names(arguments) if labels else None)
+    names = _names_of(found["train"]) if labels else None
     if validation_data is not None:
-        found = opened(validation_data, _validation, class_names=names)
-    validation = found[0] if found else None
+        found |= opened(validation_data, _validation, class_names=names)
+    validation = found.get("validation")
     if validation is not None and labels:
         _names_of(validation)  # raises for videos without labels
     if validation is not None and _is_endless(validation):
@@ -61,7 +73,7 @@ def open_training_videos(arguments: VideoArguments, *, labels: bool, batch_size:
             raise ValueError(f"{message}: validate on a list, a folder or tar shards")
         logger.warning("%s: it is not used; --validation_data may name a list, a folder or tar shards", message)
         validation = None
-    return TrainingVideos(train, validation, names)
+    return TrainingVideos(found["train"], validation, names, found.get("test"))
 
 
 def count_training_videos(arguments: VideoArguments, *, labels: bool) -> tuple[int, int]:
@@ -156,33 +168,30 @@ def _check_flags(arguments: VideoArguments) -> None:
 def _open(
     arguments: VideoArguments,
     source: str,
-    wanted: Callable[[Collection[str], str], list[str]],
+    wanted: Callable[[Collection[str], str], dict[str, str]],
     *,
     labels: bool,
     batch_size: int,
     class_names: list[str] | None,
-) -> list[Videos]:
-    """Those of its splits that are `wanted`, of a table or a stream; the first one says what the classes are."""
+) -> dict[str, Videos]:
+    """Those of its splits that are `wanted`, of a table or a stream, by their use; the first one says what the classes
+    are."""
     if not is_stream(arguments, source):
         splits = load_videos(source, class_names=class_names, **_list_settings(arguments, labels))
-        return [splits[split] for split in wanted(splits, source)]
-    parts, found = find_splits(source), []
-    for split in wanted(parts, source):
-        found.append(make_source(parts[split], labels=labels, class_names=class_names, batch_size=batch_size))
-        class_names = found[0].class_names
+        return {use: splits[split] for use, split in wanted(splits, source).items()}
+    parts, found = find_splits(source), {}
+    for use, split in wanted(parts, source).items():
+        found[use] = make_source(parts[split], labels=labels, class_names=class_names, batch_size=batch_size)
+        class_names = next(iter(found.values())).class_names
     return found
 
 
-def _training(splits: Collection[str], source: str) -> list[str]:
-    return [find_split(source, splits, "train")]
+def _training_and(others: Sequence[str], splits: Collection[str], source: str) -> dict[str, str]:
+    return {"train": find_split(source, splits, "train")} | {split: split for split in others if split in splits}
 
 
-def _training_and_validation(splits: Collection[str], source: str) -> list[str]:
-    return [find_split(source, splits, "train"), *({"validation"} & set(splits))]
-
-
-def _validation(splits: Collection[str], source: str) -> list[str]:
-    return [validation_split(source, splits)]
+def _validation(splits: Collection[str], source: str) -> dict[str, str]:
+    return {"validation": validation_split(source, splits)}
 
 
 def _names_of(videos: Videos) -> list[str]:

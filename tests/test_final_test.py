@@ -1,0 +1,179 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""A fine-tuning ends with the test of its recipe: which videos, which views, and when its result is suspicious."""
+
+import io
+import json
+import tarfile
+
+import datasets
+import pytest
+import torch
+
+from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor
+from videomae.final_test import disagreement, finish, plan_test
+from videomae.shards import TarShards
+from videomae.training import VideoMAETrainingArguments
+from videomae.training_data import TrainingVideos
+
+NAMES = ["clap", "point", "wave"]
+
+
+def table(*paths, labels=None):
+    """Videos, and their classes; `labels` None: without."""
+    columns = {"video": [str(path) for path in paths]}
+    if labels is None:
+        return datasets.Dataset.from_dict(columns)
+    features = datasets.Features({"video": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)})
+    return datasets.Dataset.from_dict(columns | {"label": labels}, features=features)
+
+
+def videos(validation=None, test=None):
+    return TrainingVideos(table("train.mp4", labels=[0]), validation, NAMES, test)
+
+
+# ---- which views ----
+
+
+@pytest.mark.parametrize(
+    ("settings", "views"),
+    [
+        ({}, (5, 3)),
+        ({"sampling": "uniform"}, (2, 3)),
+        ({"framing": "whole"}, (5, 1)),
+        ({"sampling": "uniform", "framing": "whole"}, (2, 1)),
+    ],
+)
+def test_without_a_word_the_views_are_those_of_the_papers_for_this_sampling(settings, views):
+    plan = plan_test(None, videos(table("a.mp4", labels=[0])), VideoMAEVideoProcessor(**settings))
+    assert (plan.num_segments, plan.num_crops) == views
+
+
+def test_views_that_are_given_win():
+    plan = plan_test("4x2", videos(table("a.mp4", labels=[0])), VideoMAEVideoProcessor(sampling="uniform"))
+    assert (plan.num_segments, plan.num_crops) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("views", "message"),
+    [("3", "--test_views 3: views are '3', wanted SEGMENTSxCROPS"), ("2x3", "--test_views 2x3: 3 crops .* wanted 1")],
+)
+def test_views_that_no_video_has_are_told_in_the_name_of_the_flag(views, message):
+    with pytest.raises(ValueError, match=message):
+        plan_test(views, videos(table("a.mp4", labels=[0])), VideoMAEVideoProcessor(framing="whole"))
+
+
+# ---- which videos ----
+
+
+def test_the_test_split_comes_before_the_validation_videos():
+    validation, test = table("v.mp4", labels=[1]), table("t.mp4", labels=[2])
+    for found, split, label in ((videos(validation, test), "test", 2), (videos(validation), "validation", 1)):
+        plan = plan_test(None, found, VideoMAEVideoProcessor())
+        assert (plan.videos.split, list(plan.videos.labels)) == (split, [label])
+        assert list(plan.videos.videos) == [f"{split[0]}.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (videos(), "there is no test split, there is no validation split"),
+        (videos(test=table("t.mp4")), "the test split has no labels, there is no validation split"),
+        (videos(validation=object()), "there is no test split, the validation split is a stream of the Hub"),
+    ],
+)
+def test_without_videos_one_line_says_why_there_is_no_test(found, reason, caplog):
+    assert plan_test(None, found, VideoMAEVideoProcessor()) is None
+    (line,) = caplog.messages
+    assert line.startswith(f"no test at the end: {reason};")
+
+
+def test_a_test_split_without_labels_makes_room_for_validation():
+    plan = plan_test(None, videos(table("v.mp4", labels=[1]), table("t.mp4")), VideoMAEVideoProcessor())
+    assert plan.videos.split == "validation"
+
+
+def test_no_test_is_a_choice(caplog):
+    assert plan_test("none", videos(table("a.mp4", labels=[0])), VideoMAEVideoProcessor()) is None
+    assert caplog.messages == ["no test at the end: --test_views is none"]
+
+
+def test_damaged_videos_of_shards_are_told_before_the_training(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for member, data in (("a.cls", b"wave"), ("b.cls", b"wave"), ("b.mp4", b"B")):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    shards = TarShards(tmp_path / "a.tar", class_names=NAMES)
+    with pytest.raises(ValueError, match=r"1 videos of the test split .*a\.tar/a: .*--test_views none"):
+        plan_test(None, videos(test=shards), VideoMAEVideoProcessor())
+    assert plan_test("none", videos(test=shards), VideoMAEVideoProcessor()) is None
+
+
+# ---- the test itself ----
+
+
+@pytest.fixture
+def checkpoint(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: i for i, name in enumerate(NAMES)}}
+    model = VideoMAEForVideoClassification(tiny_config(num_labels=3, classifier_init_scale=100.0, **labels))
+    model.save_pretrained(tmp_path / "run")
+    VideoMAEVideoProcessor.for_model(model.config, frame_stride=2).save_pretrained(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_folder_that_was_left_is_measured_and_written_beside_the_metrics(checkpoint, tiny_clip, capsys, caplog):
+    paths = [tiny_clip(f"{number}.mp4", num_frames=12 + 9 * number) for number in range(5)]
+    processor = VideoMAEVideoProcessor.from_pretrained(checkpoint)
+    model = VideoMAEForVideoClassification.from_pretrained(checkpoint).eval()
+    with torch.no_grad():
+        best = [model(processor.views(path, 3, 2)).logits.softmax(-1).mean(0).argmax().item() for path in paths]
+    wrong = [(label + 1) % 3 for label in best]
+    labels = [*best[:4], wrong[4]]
+    plan = plan_test("3x2", videos(test=table(*paths, labels=labels)), processor)
+    training = VideoMAETrainingArguments(output_dir=str(checkpoint), use_cpu=True, dataloader_num_workers=0)
+    finish(plan, training, {"eval_top1": 80.0, "eval_num_videos": 5, "bad_videos": []})
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    found = metrics.pop("test")
+    assert metrics == {"eval_top1": 80.0, "eval_num_videos": 5, "bad_videos": []}
+    assert (found["split"], found["views"], found["num_videos"]) == ("test", "3x2", 5)
+    assert found["top1"] == pytest.approx(80) and found["top5"] == 100 and 0 < found["mean_class_accuracy"] < 100
+    assert capsys.readouterr().out.startswith("5 videos of test, 3x2 views each: top-1 80.00 %, top-5 100.00 %, mean ")
+    assert not caplog.messages
+
+
+# ---- is the result believable? ----
+
+
+def compared(one, many, *, num_videos=1000, tested=None, split="validation"):
+    test = {"top1": many, "num_videos": tested or num_videos, "split": split, "views": "5x3"}
+    return disagreement({"eval_top1": one, "eval_num_videos": num_videos}, test)
+
+
+@pytest.mark.parametrize(("one", "many"), [(70, 75), (70, 68), (70, 82), (70, 58), (0, 10), (100, 100)])
+def test_what_views_and_chance_explain_is_no_matter(one, many):
+    # two standard errors of the difference between 70 % and 82 % of 1,000 videos are 3.8 points
+    assert compared(one, many) is None
+
+
+@pytest.mark.parametrize(("one", "many"), [(70, 85), (70, 55), (70, 0.2), (0, 20), (100, 80)])
+def test_more_than_that_is_told_with_both_numbers(one, many):
+    told = compared(one, many)
+    assert f"top-1 is {one:.1f} % in validation (1x1 views) but {many:.1f} % in the test" in told
+    assert "validation split, 5x3 views" in told
+
+
+def test_few_videos_prove_little():
+    assert compared(70, 45, num_videos=20) is None and compared(70, 45, num_videos=2000)
+    assert compared(100, 50, num_videos=2) is None  # one video of two
+    assert compared(70, 45, num_videos=2000, tested=20) is None  # the smaller set decides
+
+
+def test_what_to_look_at_depends_on_whether_the_videos_are_the_same():
+    same, others = compared(90, 10), compared(90, 10, split="test")
+    assert "The videos are the same" in same and "image_mean" not in same
+    assert "image_mean" in others and "test split" in others and "classes named, or numbered, alike" in others
+
+
+def test_without_a_validation_there_is_nothing_to_compare():
+    assert disagreement({}, {"top1": 3.0, "num_videos": 9, "split": "test", "views": "5x3"}) is None
