@@ -458,6 +458,21 @@ class VideoMAETrainer(Trainer):
         indices = self._sampler.batch(number + self.args.process_index, self.args.train_batch_size)
         return [getattr(self.train_dataset, "name", str)(index) for index in indices]
 
+    # -- validation --
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """As the Trainer's, but videos that only fill up the last batch of several processes are not in the loss."""
+        outputs = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        state, process = self.accelerator.gradient_state, self.args.process_index
+        if self.args.world_size == 1 or not (state.end_of_dataloader and state.remainder > 0):
+            return outputs
+        # The last batches lie one process after the other, `remainder` videos and then copies. All processes go
+        # through the model again, also those without copies: sharded weights are gathered from all of them.
+        size = len(inputs["pixel_values"])
+        own = min(max(state.remainder - process * size, 1), size)
+        inputs = {name: value[:own] for name, value in inputs.items()}
+        return super().prediction_step(model, inputs, True, ignore_keys)[0], *outputs[1:]
+
     def log(self, logs: dict[str, float], *args, **kwargs) -> None:
         if "loss" in logs:
             if bad := getattr(self.train_dataset, "bad", None):
