@@ -27,7 +27,8 @@ REQUIRES = [
     "tqdm>=4.67.1",
     "transformers>=5.18,<6",
 ]
-TEST_REQUIRES = ["parameterized>=0.9", "pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18"]
+TRACKING_REQUIRES = ["tensorboard>=2.21"]
+TEST_REQUIRES = ["parameterized>=0.9", "pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18", *TRACKING_REQUIRES]
 
 
 def version() -> str:
@@ -49,7 +50,7 @@ setup(
     package_dir={"videomae.scripts": "scripts"},
     package_data={"videomae": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST_REQUIRES},
+    extras_require={"test": TEST_REQUIRES, "tracking": TRACKING_REQUIRES},
     entry_points={"console_scripts": ["videomae = videomae.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -13,6 +13,7 @@ A class may have `complaints() -> list[str]`; the complaints of all of them are 
 import argparse
 import dataclasses
 import difflib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -271,6 +272,9 @@ class FinetuningModelArguments(ModelArguments):
 
 # ---- optimisation ----
 
+# What `--report_to` can name, and the packages of which one has to be installed.
+TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "trackio": ("trackio",), "wandb": ("wandb",)}
+
 
 @dataclass
 class OptimizationArguments:
@@ -321,9 +325,18 @@ class OptimizationArguments:
     activation_checkpointing: bool | None = flag(
         "Compute activations again in the backward pass: slower, less memory.", None
     )
+    torch_compile: bool = flag("Compile the network with torch.compile; the first steps are slow.", False)
+    optim: str = flag(
+        "Optimiser, by its name in transformers; default: AdamW in one fused kernel, on GPUs and CPUs (also sgd …).",
+        "adamw_torch_fused",
+    )
     seed: int = flag("Of the weights, the order of the videos, the crops and the masks.", 0)
     dataloader_num_workers: int = flag("Processes of each device that decode videos.", 2)
     logging_steps: float = flag("Steps from one line of the log to the next.", 10)
+    report_to: list[str] = field(
+        default_factory=lambda: ["none"],
+        metadata={"help": "Where the curves go, too: none, tensorboard, trackio, wandb, or several of them."},
+    )
     eval_strategy: Literal["no", "steps", "epoch"] = flag("When the validation videos are looked at.", "no")
     save_strategy: Literal["no", "steps", "epoch", "best"] = flag("When checkpoints are written.", "epoch")
     save_total_limit: int | None = flag("Checkpoints that are kept.", 2)
@@ -364,6 +377,7 @@ class OptimizationArguments:
                 wrong.append(f"--{name} is {getattr(self, name)}, wanted at least 1")
         if self.early_stopping_patience is not None and not self.load_best_model_at_end:
             wrong.append("--early_stopping_patience keeps the best checkpoint: it needs --load_best_model_at_end true")
+        wrong += _missing_trackers(self.report_to)
         if self.warmup_epochs < 0:
             wrong.append(f"--warmup_epochs is {self.warmup_epochs}, wanted 0 or more")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
@@ -399,6 +413,15 @@ class HealthArguments:
         if self.health_data is not None and not self.health_epochs:
             wrong.append(f"--health_data {self.health_data} is for the checks, which --health_epochs 0 switches off")
         return wrong
+
+
+def _missing_trackers(names: str | Sequence[str] | None) -> list[str]:
+    wrong = []
+    for name in [names] if isinstance(names, str) else names or ():
+        packages = TRACKERS.get(name, ())
+        if packages and not any(map(importlib.util.find_spec, packages)):
+            wrong.append(f"--report_to is {name}, which is not installed: pip install {packages[0]}")
+    return wrong
 
 
 # ---- parsing ----
