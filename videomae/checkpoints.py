@@ -118,7 +118,8 @@ def rotate(output_dir: str | os.PathLike, *, newest: Path, best: str | None, lim
     others = [path for path in find_checkpoints(output_dir) if path.name not in kept]
     trash = Path(output_dir) / SAVING
     trash.mkdir(exist_ok=True)
-    for path in others[: len(others) - max(limit - len(kept), 0)]:
+    too_many = len(others) - max(limit - len(kept), 0)
+    for path in others[: max(too_many, 0)]:
         os.replace(path, trash / path.name)  # at once, so that a kill leaves no half of it
     clear(output_dir)
 
