@@ -1,5 +1,8 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""Two processes train as one: `torchrun` on the real program, gloo on the loopback interface."""
+"""Several processes train as one: `torchrun` on the real programs, gloo on the loopback interface.
+
+With DDP, and with FSDP2 as configs/accelerate/fsdp2.yaml sets it up; see tests/witness.py for how that runs on CPUs.
+"""
 
 import json
 import os
@@ -11,39 +14,39 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
 
-from videomae import VideoMAEForPreTraining
-from videomae.scripts import run_pretraining
+from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
+from videomae.scripts import run_finetuning, run_pretraining
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = Path(run_pretraining.__file__)
+WITNESS = Path(__file__).with_name("witness.py")
 TIME_LIMIT = 240  # seconds
 
-ARGUMENTS = (
+ENCODER = (
     "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
-    "--num_attention_heads 3 --intermediate_size 20 --decoder_hidden_size 10 --decoder_num_hidden_layers 1 "
-    "--decoder_num_attention_heads 5 --decoder_intermediate_size 14 --mask_ratio 0.75 --frame_stride 3 "
-    "--num_train_epochs 3 --warmup_epochs 1 --base_learning_rate 0.5 --optim sgd --gradient_accumulation_steps 2 "
-    "--logging_steps 1 --save_strategy steps --save_steps 1 --save_total_limit 9 --dataloader_num_workers 0 --use_cpu "
-    "--disable_tqdm true"
+    "--num_attention_heads 3 --intermediate_size 20"
 ).split()
-
-# Runs the program as torchrun would, and then says what it ran in.
-WITNESS = """
-import json, os, runpy, sys
-program, report = sys.argv[1:3]
-sys.argv = [program, *sys.argv[3:]]
-try:
-    runpy.run_path(program, run_name="__main__")
-except SystemExit as end:
-    code = end.code
-from torch import distributed
-state = {"exit": code, "world_size": distributed.get_world_size(), "backend": distributed.get_backend()}
-with open(report + os.environ["RANK"], "w") as file:
-    json.dump(state, file)
-distributed.destroy_process_group()
-"""
-
+DECODER = (
+    "--decoder_hidden_size 10 --decoder_num_hidden_layers 1 --decoder_num_attention_heads 5 "
+    "--decoder_intermediate_size 14 --mask_ratio 0.75 --frame_stride 3 --health_epochs 0"
+).split()
+SHORT = (
+    "--num_train_epochs 3 --warmup_epochs 1 --logging_steps 1 --dataloader_num_workers 0 --use_cpu --disable_tqdm true"
+).split()
+BATCH = "--total_batch 4 --per_device_train_batch_size 1".split()  # the steps of accumulation follow
+SGD = "--optim sgd --base_learning_rate 0.5".split()
+ADAMW = "--optim adamw_torch --base_learning_rate 0.05".split()
+KEEP = "--save_strategy steps --save_steps 1 --save_total_limit 9".split()
+ENGINES = {  # what a model is trained in
+    "ddp": {run_pretraining: "DistributedDataParallel", run_finetuning: "DistributedDataParallel"},
+    "fsdp2": {
+        run_pretraining: "FSDPVideoMAEForPreTraining",  # torch's name for a model after `fully_shard`
+        run_finetuning: "FSDPVideoMAEForVideoClassification",
+    },
+}
+MODELS = {run_pretraining: VideoMAEForPreTraining, run_finetuning: VideoMAEForVideoClassification}
 
 # Pre-trains from tar shards: the folder of the shards, where the report goes, and arguments of the training.
 STREAM = """
@@ -87,11 +90,7 @@ with open(report + os.environ.get("RANK", ""), "w") as file:
 if distributed.is_initialized():
     distributed.destroy_process_group()
 """
-STREAM_ARGUMENTS = (
-    "--num_train_epochs 2 --warmup_epochs 1 --base_learning_rate 0.5 --optim sgd --gradient_accumulation_steps 2 "
-    "--logging_steps 1 --save_strategy steps --save_steps 1 --save_total_limit 9 --dataloader_num_workers 0 --use_cpu "
-    "--disable_tqdm true"
-).split()
+STREAM_ARGUMENTS = [*SHORT, *SGD, *KEEP, "--num_train_epochs", "2", "--gradient_accumulation_steps", "2"]
 
 
 @pytest.fixture
@@ -114,69 +113,154 @@ def videos(tiny_clip):
     return clip.parent
 
 
+@pytest.fixture
+def classes(tiny_clip):
+    """Three classes: nine training videos, and five validation videos, which no number of processes divides."""
+    for name, classes in (("jump", 3), ("run", 3), ("swim", 3)):
+        for number in range(classes):
+            tiny_clip(f"classes/train/{name}/{number}.mp4", num_frames=20 + 3 * number + len(name))
+    for name, count in (("jump", 2), ("run", 2), ("swim", 1)):
+        for number in range(count):
+            clip = tiny_clip(f"classes/val/{name}/{number}.mp4", num_frames=30 + 5 * number + len(name))
+    return clip.parents[2]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def run_on_two(tmp_path, output, *argv):
-    """The program in two processes; what they ran in."""
-    report = tmp_path / f"{output.name}-rank"
-    launch(tmp_path, 2, WITNESS, PROGRAM, report, *ARGUMENTS, "--output_dir", output, *argv)
-    return [json.loads(Path(f"{report}{rank}").read_text()) for rank in range(2)]
+def fsdp_environment():
+    """What `accelerate launch` with our file for FSDP2 tells its processes."""
+    words = ["--config_file", str(ROOT / "configs/accelerate/fsdp2.yaml"), "--main_process_port", "0", "program.py"]
+    arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
+    return prepare_multi_gpu_env(arguments)
 
 
-def launch(tmp_path, processes, code, *argv):
-    """Python code under torchrun."""
-    program = tmp_path / "program.py"
-    program.write_text(code)
+def torchrun(processes, program, *argv, environment=None):
+    """A Python file in so many processes."""
     rendezvous = ["--master_addr", "127.0.0.1", "--master_port", str(free_port())]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), *rendezvous]
-    command += [str(program), *map(str, argv)]
-    environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    command += map(str, [program, *argv])
+    environment = os.environ | (environment or {}) | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT)
     assert result.returncode == 0, result.stderr[-3000:]
 
 
-def losses_of(folder):
+def run_on(processes, engine, program, output, *argv):
+    """The program in so many processes; asserts that they trained together, and in the engine."""
+    report = f"{output}-rank"
+    environment = fsdp_environment() if engine == "fsdp2" else None
+    torchrun(processes, WITNESS, report, program.__file__, "--output_dir", output, *argv, environment=environment)
+    for rank in range(processes):
+        witness = json.loads(Path(f"{report}{rank}").read_text())
+        assert witness["sharded"] == (witness["parameters"] if engine == "fsdp2" else 0)
+        assert witness | {"sharded": None, "parameters": None} == {
+            "exit": 0,
+            "world_size": processes,
+            "backend": "gloo",
+            "model": ENGINES[engine][program],
+            "sharded": None,
+            "parameters": None,
+            "left": True,
+        }
+    return output
+
+
+def run_alone(program, output, *argv):
+    """The program in this process."""
+    assert program.main([*map(str, argv), "--output_dir", str(output)]) == 0
+    return output
+
+
+def log_of(folder, key):
     log = json.loads((folder / "trainer_state.json").read_text())["log_history"]
-    return [line["loss"] for line in log if "loss" in line]
+    return [line[key] for line in log if key in line]
 
 
-def weights_of(folder):
-    return VideoMAEForPreTraining.from_pretrained(folder).state_dict()
+def losses_of(folder):
+    return log_of(folder, "loss")
 
 
-def bad_videos_of(folder):
-    return json.loads((folder / "metrics.json").read_text())["bad_videos"]
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text())
 
 
-def test_two_processes_give_the_losses_weights_and_bad_videos_of_one(videos, tmp_path):
-    two, one = tmp_path / "two", tmp_path / "one"
+def weights_of(folder, program=run_pretraining):
+    return MODELS[program].from_pretrained(folder).state_dict()
+
+
+def assert_same_training(together, alone, program=run_pretraining, *, rtol=1e-5, atol=1e-6):
+    """Losses of every step and the final weights, which must have moved by far more than they may differ."""
+    assert len(losses_of(alone)) == 6
+    assert losses_of(together) == pytest.approx(losses_of(alone), rel=1e-5)
+    wanted, start = weights_of(alone, program), weights_of(together / "checkpoint-1", program)  # its rate is 0
+    for name, weight in weights_of(together, program).items():
+        torch.testing.assert_close(weight, wanted[name], rtol=rtol, atol=atol, msg=name)
+    assert max((wanted[name] - start[name]).abs().max() for name in wanted) > 10 * atol
+
+
+MANY = [2, pytest.param(4, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("processes", MANY)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_processes_give_the_losses_weights_and_bad_videos_of_one(engine, processes, videos, tmp_path):
     bad = [videos / "10.mp4", videos / "4.mp4"]  # with this seed one is read by the second process, one by the first
     for video in bad:
         video.write_text("this is no video")
-    argv = ["--data", str(videos), "--on_bad_video", "skip", "--max_bad_share", "0.2"]
-    reports = run_on_two(tmp_path, two, *argv, "--per_device_train_batch_size", "1")
-    assert reports == [{"exit": 0, "world_size": 2, "backend": "gloo"}] * 2
-    argv = [*ARGUMENTS, *argv, "--output_dir", str(one), "--per_device_train_batch_size", "2"]
-    assert run_pretraining.main(argv) == 0
-    assert bad_videos_of(two) == bad_videos_of(one) == [str(video) for video in bad]
-    assert len(losses_of(one)) == 6
-    assert losses_of(two) == pytest.approx(losses_of(one), rel=1e-5)
-    alone = weights_of(one)
-    for name, weight in weights_of(two).items():
-        torch.testing.assert_close(weight, alone[name], rtol=1e-5, atol=1e-6, msg=name)
+    argv = ["--data", videos, "--on_bad_video", "skip", "--max_bad_share", "0.2"]
+    argv += [*ENCODER, *DECODER, *SHORT, *BATCH, *SGD, *KEEP]
+    together = run_on(processes, engine, run_pretraining, tmp_path / "together", *argv)
+    alone = run_alone(run_pretraining, tmp_path / "alone", *argv)
+    assert_same_training(together, alone)
+    assert metrics_of(together)["bad_videos"] == metrics_of(alone)["bad_videos"] == [str(video) for video in bad]
 
 
 @pytest.mark.slow
-def test_two_processes_resume_in_the_middle_of_an_epoch(videos, tmp_path):
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    argv = ["--data", str(videos), "--per_device_train_batch_size", "1"]
-    run_on_two(tmp_path, whole, *argv)
-    run_on_two(tmp_path, resumed, *argv, "--resume_from_checkpoint", str(whole / "checkpoint-3"))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_processes_give_the_weights_of_one_with_adamw_and_clipping(engine, videos, tmp_path):
+    argv = ["--data", videos, "--max_grad_norm", "0.1"]
+    argv += [*ENCODER, *DECODER, *SHORT, *BATCH, *ADAMW, *KEEP]
+    together = run_on(2, engine, run_pretraining, tmp_path / "together", *argv)
+    alone = run_alone(run_pretraining, tmp_path / "alone", *argv)
+    assert_same_training(together, alone, atol=1e-4)  # AdamW divides small gradients by their own size
+    norms = log_of(alone, "grad_norm")
+    assert min(norms) > 0.1 and log_of(together, "grad_norm") == pytest.approx(norms, rel=1e-4)  # all were clipped
+
+
+@pytest.mark.parametrize(
+    ("engine", "processes"),
+    [
+        ("ddp", 2),
+        pytest.param("ddp", 4, marks=pytest.mark.slow),
+        pytest.param("fsdp2", 2, marks=pytest.mark.slow),
+        pytest.param("fsdp2", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_fine_tuning_on_processes_validates_each_video_once(engine, processes, classes, tmp_path):
+    argv = ["--data", classes, "--per_device_eval_batch_size", "2", "--layer_decay", "0.75", "--drop_path_rate", "0"]
+    argv += [*ENCODER, *SHORT, *BATCH, *SGD, *KEEP]
+    together = run_on(processes, engine, run_finetuning, tmp_path / "together", *argv)
+    alone = run_alone(run_finetuning, tmp_path / "alone", *argv)
+    assert_same_training(together, alone, run_finetuning)
+    metrics, wanted = metrics_of(together), metrics_of(alone)
+    assert metrics["eval_num_videos"] == 5
+    names = {name for name in wanted if name.startswith("eval_") and "second" not in name and "runtime" not in name}
+    assert {"eval_loss", "eval_top1", "eval_mean_class_accuracy"} <= names
+    assert {name: metrics[name] for name in names} == pytest.approx({name: wanted[name] for name in names}, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_processes_resume_in_the_middle_of_an_epoch(engine, videos, tmp_path):
+    argv = ["--data", videos, *ENCODER, *DECODER, *SHORT, *BATCH, *ADAMW, *KEEP]
+    argv += ["--ema_decay", "0.7"]
+    whole = run_on(2, engine, run_pretraining, tmp_path / "whole", *argv)
+    resume = ["--resume", whole / "checkpoint-3"]
+    resumed = run_on(2, engine, run_pretraining, tmp_path / "resumed", *argv, *resume)
     assert losses_of(resumed) == losses_of(whole)
     undisturbed = weights_of(whole)
     assert all(torch.equal(weight, undisturbed[name]) for name, weight in weights_of(resumed).items())
@@ -184,9 +268,10 @@ def test_two_processes_resume_in_the_middle_of_an_epoch(videos, tmp_path):
 
 def stream_on(processes, tmp_path, shards, output, *argv):
     """What each process read, in its order."""
-    report = tmp_path / f"{output.name}-rank"
+    program, report = tmp_path / "stream.py", f"{output}-rank"
+    program.write_text(STREAM)
     batch = ["--per_device_train_batch_size", 2 // processes]
-    launch(tmp_path, processes, STREAM, shards, report, *STREAM_ARGUMENTS, "--output_dir", output, *batch, *argv)
+    torchrun(processes, program, shards, report, *STREAM_ARGUMENTS, "--output_dir", output, *batch, *argv)
     return [json.loads(Path(f"{report}{rank}").read_text()) for rank in range(processes)]
 
 

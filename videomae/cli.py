@@ -45,7 +45,9 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     """
     try:
         try:
-            return main(argv) or 0
+            code = main(argv) or 0
+            _leave_process_group()
+            return code
         finally:
             sys.stdout.flush()  # a closed pipe shows here, not while the interpreter shuts down
     except KeyboardInterrupt:
@@ -59,6 +61,13 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _leave_process_group() -> None:
+    """Say goodbye to the other processes of a run that has ended well; after an error this could wait forever."""
+    distributed = sys.modules.get("torch.distributed")  # not there: nobody can have joined a group
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def dispatch(argv: Sequence[str]) -> int | None:
