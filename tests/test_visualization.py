@@ -6,7 +6,7 @@ from PIL import Image
 from videomae import VideoMAEForPreTraining
 from videomae.masking import positions_from_mask, tube_mask
 from videomae.modeling_videomae import reconstruction_targets
-from videomae.visualization import _caption, _displayed, reconstruct, save_curves, save_gif, save_strip
+from videomae.visualization import _caption, _displayed, reconstruct, save_curves, save_gif, save_panels, save_strip
 
 
 @pytest.fixture
@@ -93,6 +93,16 @@ def test_the_pictures_are_written_whole(tiny_config, clip, mask, tmp_path):
     with Image.open(save_curves(curves, tmp_path / "c.png", x_label="step", y_label="loss", title="t")) as picture:
         assert picture.format == "PNG"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "clip.gif", "strip.png"]
+
+
+def test_panels_are_drawn_below_each_other(tmp_path):
+    panel = {"train": [(0, 1.0), (10, 0.5)], "one point": [(3, 0.5)]}
+    heights = []
+    for count in (1, 3):
+        panels = {f"loss {number}": panel for number in range(count)}
+        with Image.open(save_panels(panels, tmp_path / "p.png", x_label="step", title="t")) as picture:
+            heights.append(picture.height)
+    assert heights == [420, 1020]  # 3.5 and 8.5 inches
 
 
 def test_only_normalised_targets_need_the_second_reconstruction(tiny_config, clip, mask, tmp_path):

@@ -144,12 +144,11 @@ class Check:
             return LEARNING
         return TOO_EARLY if is_early else AT_BASELINE
 
-    def sentence(self, verdict: str, *, num_clips: int) -> str:
-        """The verdict with its numbers, and what to try."""
-        than = "less" if self.explained >= 0 else "more"
+    def sentence(self, verdict: str, *, num_clips: int, before: "Check | None" = None) -> str:
+        """The verdict with its numbers, those of the check before, and what to try."""
         numbers = (
-            f"loss {self.loss:.3f} on {num_clips} fixed clips, {100 * abs(self.explained):.0f} % {than} than the "
-            f"better trivial guess (0: {self.zero:.3f}, mean of the visible patches: {self.visible_mean:.3f}); "
+            f"loss {self.loss:.3f} on {num_clips} fixed clips, {_less(self.explained)} than the better trivial guess "
+            f"(0: {self.zero:.3f}, mean of the visible patches: {self.visible_mean:.3f}){_at(before)}; "
             f"features differ by {100 * self.deviation:.1f} % of their length from clip to clip (the clips: "
             f"{100 * self.clip_deviation:.0f} %), rank {self.rank:.1f}"
         )
@@ -165,6 +164,14 @@ class Check:
         names = ("loss", "deviation", "rank", "knn", "linear_probe")
         values = {name: getattr(self, name) for name in names} | {"explained": self.explained}
         return {f"health_{name}": value for name, value in values.items() if value is not None}
+
+
+def _less(share: float) -> str:
+    return f"{100 * abs(share):.0f} % {'more' if share < 0 else 'less'}"
+
+
+def _at(before: Check | None) -> str:
+    return "" if before is None else f", {_less(before.explained)} at epoch {before.epoch:g}"
 
 
 # ---- labelled videos ----
@@ -273,7 +280,7 @@ class HealthCallback(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.checks = [Check(**check) for check in state.stateful_callbacks.get(self.KEY, ())]
-        if state.global_step not in [check.step for check in self.checks]:
+        if not self.checks:
             self._check(state, control)
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -293,7 +300,7 @@ class HealthCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._tell(check)
             for number, drawing in enumerate(drawings):
-                name = f"epoch-{check.epoch:06.1f}-clip-{number}.png"
+                name = f"step-{check.step:07}-clip-{number}.png"
                 save_strip(drawing, folder / "health" / name, title=f"epoch {check.epoch:g}")
             self._write(folder)
 
@@ -336,6 +343,8 @@ class HealthCallback(TrainerCallback):
     def _probe(self, labelled: LabelledVideos) -> dict[str, float]:
         known = self._features_of(labelled.train), labelled.train_labels
         asked = self._features_of(labelled.test), labelled.test_labels
+        if not (known[0].isfinite().all() and asked[0].isfinite().all()):
+            return {}
         return {
             "knn": knn_accuracy(*known, *asked),
             "linear_probe": linear_probe_accuracy(*known, *asked),
@@ -378,7 +387,8 @@ class HealthCallback(TrainerCallback):
 
     def _tell(self, check: Check) -> None:
         with logging_redirect_tqdm():  # above the progress bar
-            sentence = check.sentence(self._verdict(check), num_clips=self.num_clips)
+            before = self.checks[-2] if len(self.checks) > 1 else None
+            sentence = check.sentence(self._verdict(check), num_clips=self.num_clips, before=before)
             logger.warning(sentence)  # not info, which nobody sees by default
 
     def _write(self, folder: Path) -> None:

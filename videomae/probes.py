@@ -6,6 +6,7 @@ Everything is computed in closed form, in float64 on the CPU: no training, no ra
 Shapes: n clips of D features; K classes.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,8 +38,11 @@ def relative_deviation(features: Tensor) -> float:
 def effective_rank(features: Tensor) -> float:
     """RankMe (Garrido et al. 2023, equation 1) of features (n, D): 1, all clips alike, to min(n, D).
 
-    exp(-Σ_k p_k log p_k), where p_k are the singular values divided by their sum; the features are not centred.
+    exp(-Σ_k p_k log p_k), where p_k are the singular values divided by their sum; the features are not centred. NaN
+    for features that are not finite.
     """
+    if not features.isfinite().all():
+        return math.nan
     singular = torch.linalg.svdvals(features.double().cpu())
     shares = singular / singular.sum()
     return torch.special.entr(shares).sum().exp().item()

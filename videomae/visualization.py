@@ -215,7 +215,7 @@ def _plot(axis, curves):
     styles = ("-", "--", "-.", ":")
     for number, (name, points) in enumerate(curves.items()):
         x, y = np.asarray(points, dtype=float).reshape(-1, 2).T
-        axis.plot(x, y, styles[number % len(styles)], label=name, linewidth=1.5)
+        axis.plot(x, y, styles[number % len(styles)], label=name, linewidth=1.5, marker="" if len(x) > 1 else "o")
     axis.grid(alpha=0.3)
     if len(curves) > 1:
         axis.legend()
