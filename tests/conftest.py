@@ -90,6 +90,20 @@ def tiny_config():
 
 
 @pytest.fixture
+def arguments(tmp_path):
+    """`arguments(**overrides) -> VideoMAETrainingArguments`: a short quiet run on the CPU."""
+
+    def make(**overrides):
+        quiet = {"use_cpu": True, "disable_tqdm": True, "dataloader_num_workers": 0, "logging_steps": 1}
+        short = {"num_train_epochs": 2, "warmup_epochs": 1, "per_device_train_batch_size": 2, "save_strategy": "no"}
+        from videomae.training import VideoMAETrainingArguments
+
+        return VideoMAETrainingArguments(**{"output_dir": str(tmp_path / "run"), **quiet, **short, **overrides})
+
+    return make
+
+
+@pytest.fixture
 def tiny_clip(tmp_path):
     """`tiny_clip(name="clip.mp4", …) -> Path`: a video whose frame i has the brightness 20 + 5 i.
 

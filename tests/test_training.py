@@ -7,16 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from runs import Clips, LabelledClips, logged, train
 from safetensors.torch import load_file
 from transformers import TrainerControl, TrainerState
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAETrainer, training
 from videomae.bad_videos import BadVideos, UnreadableVideoError
-from videomae.clips import sample_generator
 from videomae.conversion import convert_checkpoint
 from videomae.data import ClassificationCollator, PretrainingCollator
-from videomae.epochs import EpochCallback, EpochSampler
-from videomae.masking import tube_mask
 from videomae.mixing import batch_generator
 from videomae.modeling_videomae import classification_loss
 from videomae.training import (
@@ -28,55 +26,6 @@ from videomae.training import (
     train_and_save,
 )
 from videomae.video import VideoDecodeError
-
-
-class Clips(torch.utils.data.Dataset):
-    """Pre-training items that, like the real ones, depend on epoch and index alone; remembers what was asked for."""
-
-    def __init__(self, config, length):
-        self.shape = (config.num_frames, config.num_channels, *config.frame_size)
-        self.mask = partial(tube_mask, config.grid, 0.75)
-        self.length, self.epoch, self.asked = length, 0, []
-
-    def set_epoch(self, epoch):
-        self.epoch = epoch
-
-    def __len__(self):
-        return self.length
-
-    def __getitem__(self, index):
-        self.asked.append((self.epoch, index))
-        generator = sample_generator(7, self.epoch, index)
-        clip = torch.randint(256, self.shape, generator=generator, dtype=torch.uint8)
-        return {"pixel_values": clip, "bool_masked_pos": self.mask(generator=generator)}
-
-
-class LabelledClips(Clips):
-    def __getitem__(self, index):
-        return {"pixel_values": super().__getitem__(index)["pixel_values"], "labels": torch.tensor(index % 7)}
-
-
-@pytest.fixture
-def arguments(tmp_path):
-    """`arguments(**overrides) -> VideoMAETrainingArguments`: a short quiet run on the CPU."""
-
-    def make(**overrides):
-        quiet = {"use_cpu": True, "disable_tqdm": True, "dataloader_num_workers": 0, "logging_steps": 1}
-        short = {"num_train_epochs": 2, "warmup_epochs": 1, "per_device_train_batch_size": 2, "save_strategy": "no"}
-        return VideoMAETrainingArguments(**{"output_dir": str(tmp_path / "run"), **quiet, **short, **overrides})
-
-    return make
-
-
-def train(model, args, dataset, **kwargs):
-    trainer = VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=dataset)
-    trainer.train(**kwargs)
-    return trainer
-
-
-def logged(trainer, name):
-    return [line[name] for line in trainer.state.log_history if name in line]
-
 
 # ---- arithmetic ----
 
@@ -187,43 +136,6 @@ def test_all_complaints_about_the_arguments_come_in_one_error(arguments):
         )
     for part in ("warmup_epochs 3", "num_cycles", "warmup_steps is 5", "drop_last", "'linear'", "layer_decay is 2.0"):
         assert part in str(error.value)
-
-
-# ---- order of the samples ----
-
-
-def test_an_epoch_has_whole_steps_and_every_epoch_another_order():
-    sampler = EpochSampler(range(11), total_batch=4, seed=0)
-    epochs = []
-    for epoch in range(3):
-        sampler.set_epoch(epoch)
-        epochs.append(list(sampler))
-    assert len(sampler) == 8 and all(len(order) == len(set(order)) == 8 for order in epochs)
-    assert len({tuple(order) for order in epochs}) == 3
-    assert len({frozenset(order) for order in epochs}) > 1  # what is left out changes
-    sampler.set_epoch(1)
-    assert list(sampler) == epochs[1]
-    other = EpochSampler(range(11), total_batch=4, seed=1)
-    assert list(other) != epochs[0]
-
-
-def test_the_sampler_passes_the_epoch_on_to_the_data_set(tiny_config):
-    clips = Clips(tiny_config(), 5)
-    EpochSampler(clips, total_batch=2, seed=0).set_epoch(3)
-    assert clips.epoch == 3
-
-
-@pytest.mark.parametrize(("step", "epoch"), [(0, 0), (1, 0), (2, 1), (5, 2)])
-def test_the_epoch_is_told_where_accelerate_forgets_it(tiny_config, step, epoch):
-    clips = Clips(tiny_config(), 5)
-    sampler = EpochSampler(clips, total_batch=2, seed=0)
-    EpochCallback(sampler).on_epoch_begin(None, TrainerState(global_step=step), None)
-    assert (sampler.epoch, clips.epoch) == (epoch, epoch)
-
-
-def test_fewer_samples_than_a_step_needs_raise_with_both_numbers():
-    with pytest.raises(ValueError, match="3 training samples do not fill one optimiser step of 4"):
-        EpochSampler(range(3), total_batch=4, seed=0)
 
 
 # ---- trainer ----

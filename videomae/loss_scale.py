@@ -7,6 +7,7 @@ steps that fit (2,000 in torch) it is doubled.
 """
 
 import logging
+import warnings
 
 from transformers import TrainerCallback
 
@@ -25,7 +26,9 @@ class LossScaleCallback(TrainerCallback):
     def on_optimizer_step(self, args, state, control, lr_scheduler=None, **kwargs):
         if not self.accelerator.optimizer_step_was_skipped:
             return
-        lr_scheduler.step()  # the Trainer does not, then, and the cosine would not come to its end
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that the optimiser has taken no step yet
+            lr_scheduler.step()  # the Trainer does not, then, and the cosine would not come to its end
         self.skipped += 1
         scaler = self.accelerator.scaler
         if scaler is None:

@@ -1,0 +1,130 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""SIGTERM ends a training with a checkpoint, and the run that goes on from it is the one that was not ended."""
+
+import os
+import signal
+import threading
+
+import pytest
+import torch
+from runs import Clips, logged
+from transformers import TrainerCallback
+
+from videomae import VideoMAEForPreTraining, VideoMAETrainer
+from videomae.checkpoints import find_checkpoints, last_checkpoint
+from videomae.data import PretrainingCollator
+from videomae.training import train_and_save
+
+
+class Terminate(TrainerCallback):
+    """Sends SIGTERM to this process in one of the steps."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class TerminateGroup(Terminate):
+    """Sends it to the workers, too, as schedulers do."""
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            for child in torch.multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(tiny_config, arguments, name="run", callbacks=(), **overrides):
+    """`train_and_save` of three epochs of four steps, with everything that a resume has to carry."""
+    torch.manual_seed(0)
+    config = tiny_config(hidden_dropout_prob=0.1, drop_path_rate=0.2)
+    settings = {
+        "output_dir": str(arguments().output_dir).replace("run", name),
+        "num_train_epochs": 3,
+        "learning_rate": 1e-2,
+        "ema_decay": 0.6,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+    }
+    trainer = VideoMAETrainer(
+        VideoMAEForPreTraining(config),
+        arguments(**settings | overrides),
+        data_collator=PretrainingCollator(),
+        train_dataset=Clips(config, 9),
+        eval_dataset=Clips(config, 3),
+        callbacks=list(callbacks),
+    )
+    return trainer, train_and_save(trainer)
+
+
+def curves(trainer):
+    return [
+        (line["step"], line.get("loss"), line.get("eval_loss"))
+        for line in trainer.state.log_history
+        if "train_runtime" not in line
+    ]
+
+
+@pytest.mark.parametrize("step", [0, 5, 7, 11])  # the first one, in an epoch, its last one, the very last one
+def test_a_terminated_run_has_a_checkpoint_and_goes_on_to_the_same_end(tiny_config, arguments, tmp_path, caplog, step):
+    whole, metrics = run(tiny_config, arguments, "whole")
+    stopped, nothing = run(tiny_config, arguments, callbacks=[Terminate(step)])
+    folder = tmp_path / "run"
+    assert nothing is None
+    assert find_checkpoints(folder)[-1] == last_checkpoint(folder) == folder / f"checkpoint-{step + 1}"
+    assert not (folder / "model.safetensors").exists() and not (folder / "metrics.json").exists()
+    assert f"SIGTERM ended the training after step {step + 1} of 12" in caplog.text
+    resumed, found = run(tiny_config, arguments, resume="auto")
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    assert found["eval_loss"] == metrics["eval_loss"] and found["train_loss"] == metrics["train_loss"]
+    assert curves(resumed) == curves(whole)
+
+
+def test_data_loader_workers_outlive_the_signal(tiny_config, arguments, tmp_path):
+    whole, _ = run(tiny_config, arguments, "whole", dataloader_num_workers=2)
+    _, nothing = run(tiny_config, arguments, callbacks=[TerminateGroup(5)], dataloader_num_workers=2)
+    assert nothing is None and last_checkpoint(tmp_path / "run").name == "checkpoint-6"
+    resumed, _ = run(tiny_config, arguments, resume="auto", dataloader_num_workers=2)
+    assert logged(resumed, "loss") == logged(whole, "loss")
+
+
+def test_a_run_without_checkpoints_is_saved_when_it_is_terminated(tiny_config, arguments, tmp_path):
+    run(tiny_config, arguments, callbacks=[Terminate(5)], save_strategy="no")
+    assert last_checkpoint(tmp_path / "run").name == "checkpoint-6"
+
+
+def test_the_signal_is_the_programs_own_before_and_after(tiny_config, arguments):
+    before = signal.getsignal(signal.SIGTERM)
+    run(tiny_config, arguments)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_training_in_another_thread_leaves_signals_alone(tiny_config, arguments):
+    outcome = []
+    thread = threading.Thread(target=lambda: outcome.append(run(tiny_config, arguments, ema_decay=None)[1]))
+    thread.start()
+    thread.join(60)
+    assert outcome[0]["eval_loss"] > 0
+
+
+def test_a_folder_with_checkpoints_is_not_overwritten_by_a_new_run(tiny_config, arguments, tmp_path):
+    run(tiny_config, arguments)
+    with pytest.raises(ValueError, match=r"has checkpoints of a run already, the last one is checkpoint-12.*--resume"):
+        run(tiny_config, arguments)
+
+
+def test_a_finished_run_can_be_resumed_and_only_writes_its_end_again(tiny_config, arguments, tmp_path):
+    _, metrics = run(tiny_config, arguments)
+    (tmp_path / "run" / "metrics.json").unlink()
+    _, again = run(tiny_config, arguments, resume="auto")
+    assert again["eval_loss"] == metrics["eval_loss"] and again["train_loss"] == metrics["train_loss"]
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_resume_and_its_name_in_transformers_are_not_given_together(arguments):
+    with pytest.raises(ValueError, match="resume is 'auto' and resume_from_checkpoint 'run': leave one out"):
+        arguments(resume="auto", resume_from_checkpoint="run")
