@@ -138,6 +138,8 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
             raise ValueError("the training arguments do not fit:\n- " + "\n- ".join(complaints))
         if self.bf16 is None:
             self.bf16 = not (self.fp16 or self.use_cpu) and _has_bf16()
+        if self.run_name is None:
+            self.run_name = Path(self.output_dir).name  # trackers make up another name for each part of a run
         if self.activation_checkpointing is not None:
             self.gradient_checkpointing = self.activation_checkpointing  # its name in older transformers
         if self.gradient_accumulation_steps is None:
