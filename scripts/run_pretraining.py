@@ -18,7 +18,10 @@ As the paper did, on as many GPUs as there are (`videomae recipes` lists the row
 What is wrong with the videos' list, before it costs a night:
     videomae pretrain --data videos.csv --output_dir runs/pretrain --validate true
 
-Leaves model, processor, metrics.json and trainer_state.json (the loss curve) in the output folder.
+Is it working? Every 5 epochs, with what the features tell of the classes of other videos (docs/health.md):
+    videomae pretrain --data videos --output_dir runs/pretrain --health_epochs 5 --health_data labelled
+
+Leaves model, processor, metrics.json, trainer_state.json (the loss curve) and health.json in the output folder.
 """
 
 import sys

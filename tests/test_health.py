@@ -8,6 +8,7 @@ import random
 import socket
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -125,8 +126,8 @@ def test_the_sentence_has_the_numbers_and_those_of_the_check_before():
     check = replace(HEALTHY, knn=41.0, linear_probe=52.5, chance=12.5)
     before = replace(HEALTHY, epoch=2.0, loss=1.1)
     assert check.sentence("learning", num_clips=7, before=before) == (
-        "health at epoch 4: learning: loss 0.600 on 7 fixed clips, 40 % less than the better trivial guess (0: 1.000, "
-        "mean of the visible patches: 1.200), 10 % more at epoch 2; features differ by 20.0 % of their length from "
+        "health at epoch 4: learning: loss 0.600 on 7 fixed clips, 40 % less than the better trivial guess (0: 1.00, "
+        "mean of the visible patches: 1.20), 10 % more at epoch 2; features differ by 20.0 % of their length from "
         "clip to clip (the clips: 50 %), rank 5.0; kNN 41.0 %, linear probe 52.5 % correct (chance 12.5 %)"
     )
 
@@ -556,6 +557,22 @@ def test_the_program_looks_at_the_validation_videos_and_switched_off_it_does_not
     assert not (off / "health.json").exists() and not (off / "health").exists()
     weights, undisturbed = (VideoMAEForPreTraining.from_pretrained(folder).state_dict() for folder in (output, off))
     assert all(torch.equal(weights[name], weight) for name, weight in undisturbed.items())
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_stream_is_looked_at_by_its_first_samples(labelled, tmp_path):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for number, name in enumerate(("jump", "run", "swim")):
+        with tarfile.open(shards / f"{number}.tar", "w") as tar:
+            for path in sorted((labelled / name).iterdir()):
+                tar.add(path, f"{name}-{path.name}")
+    argv = [*PROGRAM, "--data", f"{shards}/*.tar", "--per_device_train_batch_size", "4", "--health_epochs", "1"]
+    for output in ("a", "b"):
+        assert run_pretraining.main([*argv, "--output_dir", str(tmp_path / output)]) == 0
+    first, second = (checks_of(tmp_path / output) for output in ("a", "b"))
+    assert first == second and len(first) == 3
+    assert json.loads((tmp_path / "a" / "health.json").read_text())["clips"] == 12  # all there are
 
 
 def free_port() -> int:

@@ -147,8 +147,8 @@ class Check:
     def sentence(self, verdict: str, *, num_clips: int, before: "Check | None" = None) -> str:
         """The verdict with its numbers, those of the check before, and what to try."""
         numbers = (
-            f"loss {self.loss:.3f} on {num_clips} fixed clips, {_less(self.explained)} than the better trivial guess "
-            f"(0: {self.zero:.3f}, mean of the visible patches: {self.visible_mean:.3f}){_at(before)}; "
+            f"loss {self.loss:#.3g} on {num_clips} fixed clips, {_less(self.explained)} than the better trivial guess "
+            f"(0: {self.zero:#.3g}, mean of the visible patches: {self.visible_mean:#.3g}){_at(before)}; "
             f"features differ by {100 * self.deviation:.1f} % of their length from clip to clip (the clips: "
             f"{100 * self.clip_deviation:.0f} %), rank {self.rank:.1f}"
         )
