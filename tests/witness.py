@@ -2,8 +2,8 @@
 """Runs a training program under torchrun and writes down what it trained on: witness.py REPORT PROGRAM ARGUMENTS…
 
 REPORT0, REPORT1, … (one for each process) get a JSON object: the program's exit code, the world size and backend, the
-class that the model was trained in, how many of its parameters were sharded (DTensors) and how many there were, and
-whether the program left the process group.
+class that the model was trained in, how many of its parameters were sharded (DTensors) and how many there were; and
+how many threads of gloo outlived the program.
 
 accelerate shards on GPUs only; on CPUs it quietly trains with DDP. Where the environment asks for FSDP, the witness
 lets accelerate's own FSDP2 (that is torch's `fully_shard`) have the CPUs, so that what runs is what a GPU would run.
@@ -13,6 +13,7 @@ import json
 import os
 import runpy
 import sys
+from pathlib import Path
 
 from accelerate import state
 from accelerate.utils import DistributedType
@@ -58,7 +59,8 @@ def main(path, program, *argv):
         runpy.run_path(program, run_name="__main__")
     except SystemExit as end:
         report["exit"] = end.code
-    report["left"] = not distributed.is_initialized()
+    tasks = Path("/proc/self/task").glob("*/comm")
+    report["threads"] = sum("gloo" in task.read_text() for task in tasks)  # pt_gloo_runloop and gloo_tcp_loop
     with open(path + os.environ["RANK"], "w") as file:
         json.dump(report, file)
 

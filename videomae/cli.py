@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the program ran and its answer is no; 2 wrong usage, bad i
 written (a message on stderr, the traceback with VIDEOMAE_DEBUG=1); 130 interrupted with Ctrl-C.
 """
 
+import gc
 import importlib
 import os
 import sys
@@ -64,9 +65,14 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
 
 
 def _leave_process_group() -> None:
-    """Say goodbye to the other processes of a run that has ended well; after an error this could wait forever."""
+    """Say goodbye to the other processes of a run that has ended well; after an error this could wait forever.
+
+    gloo's threads end with the last reference to the group. One that is left holds tensors, and aborts the process if
+    it lets go of them while the interpreter shuts down (pytorch/pytorch#179291).
+    """
     distributed = sys.modules.get("torch.distributed")  # not there: nobody can have joined a group
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        gc.collect()  # DistributedDataParallel refers to the group, and to itself
         distributed.destroy_process_group()
 
 
