@@ -83,7 +83,6 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.output_dir:
             write_json(arguments.output_dir / "metrics.json", metrics)
         print(json.dumps(metrics) if arguments.json else describe(metrics))
-    process.destroy_process_group()
     return 0
 
 

@@ -1,11 +1,25 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+import json
+
+import datasets
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor
-from videomae.evaluation import accuracy_metrics, parse_views, probabilities, score_videos, video_score
+from videomae import VideoMAEForVideoClassification, VideoMAETrainer, VideoMAEVideoProcessor, cli
+from videomae.clips import ValidationClips
+from videomae.data import ClassificationCollator, VideoDataset
+from videomae.evaluation import (
+    accuracy_metrics,
+    describe,
+    measure,
+    parse_views,
+    probabilities,
+    score_videos,
+    video_score,
+)
+from videomae.scripts import run_finetuning
 from videomae.video import VideoDecodeError, VideoReader
 
 
@@ -134,3 +148,79 @@ def test_views_that_are_no_views_raise(text):
     with pytest.raises(ValueError, match="wanted SEGMENTSxCROPS"):
         parse_views(text)
     assert parse_views("5x3") == (5, 3)
+
+
+# ---- all videos ----
+
+
+def test_all_videos_are_measured_and_described(model, processor, tiny_clip):
+    paths = [tiny_clip(f"{i}.mp4", num_frames=10 + 9 * i) for i in range(4)]
+    best = [score.argmax().item() for score in score_videos(model, processor, paths, num_segments=2, num_crops=3)]
+    labels = [*best[:3], (best[3] + 1) % 7]
+    metrics = measure(model, processor, paths, labels, split="test", num_segments=2, num_crops=3)
+    assert (metrics["top1"], metrics["num_videos"], metrics["split"], metrics["views"]) == (75, 4, "test", "2x3")
+    assert describe(metrics | {"top5": 100.0, "mean_class_accuracy": 62.5}) == (
+        "4 videos of test, 2x3 views each: top-1 75.00 %, top-5 100.00 %, mean class accuracy 62.50 %"
+    )
+
+
+# ---- validation during training is this evaluation with 1x1 views ----
+
+
+@pytest.fixture
+def clips_of_all_shapes(tiny_clip):
+    """Long, shorter than a clip, two frames, wide, high."""
+    shapes = [(40, 48, 64), (5, 48, 64), (2, 48, 64), (23, 36, 90), (31, 94, 40)]
+    return [
+        tiny_clip(f"{number}.mkv", num_frames=frames, height=height, width=width, codec="ffv1")
+        for number, (frames, height, width) in enumerate(shapes)
+    ]
+
+
+@pytest.fixture
+def arrays_of_all_shapes(tmp_path):
+    """The same with odd sizes, in floats: ImageNet's deviation around its mean."""
+    random = np.random.default_rng(0)
+    paths = []
+    for number, shape in enumerate(
+        [(40, 3, 33, 47), (5, 3, 48, 64), (2, 3, 27, 35), (23, 3, 35, 91), (31, 3, 93, 41)]
+    ):
+        paths.append(tmp_path / f"{number}.npy")
+        np.save(paths[-1], random.normal(0.45, 0.22, shape).astype(np.float32))
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["clips_of_all_shapes", "arrays_of_all_shapes"])
+@pytest.mark.parametrize("sampling", [{"sampling": "dense"}, {"sampling": "uniform"}, {"framing": "whole"}])
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_validation_gives_the_scores_and_metrics_of_one_view(
+    model, arguments, request, tmp_path, capsys, kind, sampling, batch_size
+):
+    names = [str(number) for number in range(7)]
+    paths, labels = request.getfixturevalue(kind), [3, 0, 6, 3, 1]
+    processor = VideoMAEVideoProcessor.for_model(model.config, frame_stride=3, **sampling)
+    features = datasets.Features({"video": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+    table = datasets.Dataset.from_dict({"video": list(map(str, paths)), "label": labels}, features=features)
+    trainer = VideoMAETrainer(
+        model,
+        arguments(per_device_eval_batch_size=batch_size),
+        data_collator=ClassificationCollator(),
+        eval_dataset=VideoDataset(table, ValidationClips(processor)),
+        processing_class=processor,
+        compute_metrics=run_finetuning.accuracy,
+    )
+    validation = trainer.predict(trainer.eval_dataset)
+    scores = torch.stack(list(score_videos(model, processor, paths)))
+    assert scores.std() > 0.01  # they are not all the same
+    ours = probabilities(torch.from_numpy(validation.predictions), None)
+    torch.testing.assert_close(ours, scores, rtol=0, atol=1e-5)
+
+    model.config.id2label, model.config.label2id = dict(enumerate(names)), {name: int(name) for name in names}
+    trainer.save_model(str(tmp_path / "model"))
+    (tmp_path / "list.txt").write_text("".join(f"{path} {label}\n" for path, label in zip(paths, labels, strict=True)))
+    argv = ["evaluate", tmp_path / "model", tmp_path / "list.txt", "--views", "1x1", "--num_workers", 0, "--json"]
+    capsys.readouterr()
+    assert cli.main(list(map(str, argv))) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    for name in ("top1", "top5", "mean_class_accuracy", "num_videos"):
+        assert validation.metrics[f"test_{name}"] == evaluated[name], name

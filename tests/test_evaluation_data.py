@@ -93,6 +93,7 @@ def test_shards_of_several_splits_are_not_mixed(shards):
         open_evaluation_videos(shards, NAMES, split="test")
 
 
-def test_shards_have_no_root(shards):
-    with pytest.raises(ValueError, match="tar shards have no use for root='videos'"):
-        open_evaluation_videos(shards, NAMES, root="videos")
+def test_shards_have_no_root_and_leave_no_videos_out(shards):
+    for name in ("root", "exclude"):
+        with pytest.raises(ValueError, match=f"tar shards have no use for {name}='videos'"):
+            open_evaluation_videos(shards, NAMES, **{name: "videos"})

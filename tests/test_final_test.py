@@ -9,8 +9,9 @@ import datasets
 import pytest
 import torch
 
-from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor
+from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor, cli, final_test
 from videomae.final_test import disagreement, finish, plan_test
+from videomae.scripts import run_finetuning
 from videomae.shards import TarShards
 from videomae.training import VideoMAETrainingArguments
 from videomae.training_data import TrainingVideos
@@ -177,3 +178,101 @@ def test_what_to_look_at_depends_on_whether_the_videos_are_the_same():
 
 def test_without_a_validation_there_is_nothing_to_compare():
     assert disagreement({}, {"top1": 3.0, "num_videos": 9, "split": "test", "views": "5x3"}) is None
+
+
+# ---- at the end of the program ----
+
+TINY = (
+    "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
+    "--num_attention_heads 3 --intermediate_size 20 --frame_stride 2"
+).split()
+SHORT = (
+    "--num_train_epochs 2 --warmup_epochs 1 --per_device_train_batch_size 2 --logging_steps 1 --save_strategy no "
+    "--dataloader_num_workers 0 --use_cpu --disable_tqdm true --learning_rate 0.05"
+).split()
+
+
+@pytest.fixture
+def labelled(tiny_clip, tmp_path):
+    """Four training, two validation and three test videos of two classes."""
+    for split, numbers in (("train", range(4)), ("val", range(2)), ("test", range(3))):
+        for number in numbers:
+            tiny_clip(f"videos/{split}/{('jump', 'swim')[number % 2]}/{number}.mp4", num_frames=18 + 7 * number)
+    return tmp_path / "videos"
+
+
+@pytest.fixture
+def finetune(labelled, tmp_path, capsys):
+    """`finetune(*argv) -> (metrics, stdout)` of the program."""
+
+    def run(*argv, name="run"):
+        output = tmp_path / name
+        argv = ["finetune", "--data", labelled, "--output_dir", output, *TINY, *SHORT, *argv]
+        assert cli.main(list(map(str, argv))) == 0
+        return json.loads((output / "metrics.json").read_text()), capsys.readouterr().out
+
+    return run
+
+
+def evaluated(capsys, *argv):
+    assert cli.main(["evaluate", *map(str, argv), "--num_workers", "0", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("argv", "views"),
+    [([], "5x3"), (["--sampling", "uniform"], "2x3"), (["--framing", "whole", "--test_views", "3x1"], "3x1")],
+)
+def test_the_end_of_a_fine_tuning_is_what_evaluate_says_of_its_folder(
+    finetune, labelled, tmp_path, capsys, argv, views
+):
+    metrics, told = finetune(*argv)
+    found = evaluated(capsys, tmp_path / "run", labelled, "--views", views)
+    assert metrics["test"] == {name: value for name, value in found.items() if name not in ("model", "data")}
+    assert (metrics["test"]["split"], metrics["test"]["num_videos"], metrics["eval_num_videos"]) == ("test", 3, 2)
+    assert f"3 videos of test, {views} views each: top-1 " in told
+
+
+def test_the_average_of_the_weights_and_the_best_checkpoint_are_what_is_tested(finetune, labelled, tmp_path, capsys):
+    best = "--load_best_model_at_end true --save_strategy epoch --metric_for_best_model top1".split()
+    for name, argv in (("average", ["--ema_decay", "0.5"]), ("best", best), ("head", ["--trained_blocks", "0"])):
+        metrics, _ = finetune(*argv, "--test_views", "1x1", name=name)
+        assert metrics["test"]["top1"] == evaluated(capsys, tmp_path / name, labelled)["top1"]
+
+
+def test_with_views_1x1_on_the_validation_videos_it_says_what_the_validation_said(finetune, labelled):
+    (labelled / "test").rename(labelled.parent / "elsewhere")
+    metrics, _ = finetune("--test_views", "1x1")
+    for name in ("top1", "top5", "mean_class_accuracy", "num_videos"):
+        assert metrics["test"][name] == metrics[f"eval_{name}"]
+    assert metrics["test"]["split"] == "validation"
+
+
+def test_a_recipe_brings_its_views_and_the_command_line_wins(finetune):
+    linear = ["--recipe", "small_linear_probe", "--total_batch", "2", "--save_strategy", "epoch"]
+    assert finetune(*linear)[0]["test"]["views"] == "5x1"
+    automatic = ["--recipe", "auto", *linear[2:], "--test_views", "2x1"]
+    assert finetune(*automatic, name="second")[0]["test"]["views"] == "2x1"
+
+
+def test_none_leaves_it_out_and_so_does_a_set_without_other_videos(finetune, labelled, caplog):
+    metrics, told = finetune("--test_views", "none")
+    assert "test" not in metrics and "views each" not in told
+    metrics, _ = finetune("--data", labelled / "train", name="second")
+    assert "test" not in metrics and "no test at the end: there is no test split, there is no val" in caplog.text
+
+
+def test_views_that_no_video_has_cost_no_training(labelled, tmp_path, capsys):
+    argv = ["--data", str(labelled), "--output_dir", str(tmp_path / "run"), *TINY, *SHORT]
+    for views, message in (("5by3", "wanted SEGMENTSxCROPS"), ("5x3", "wanted 1 (5x1 views)")):
+        assert cli.run(run_finetuning.main, [*argv, "--framing", "whole", "--test_views", views]) == 2
+        assert f"error: --test_views {views}: " in (error := capsys.readouterr().err) and message in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_test_that_contradicts_the_validation_is_warned_of(finetune, labelled, caplog, monkeypatch):
+    finetune()
+    assert "explain" not in caplog.text  # two videos and three prove nothing
+    monkeypatch.setattr(final_test, "MARGIN", -200.0)
+    finetune(name="second")
+    assert "more than the views and the number of videos explain" in caplog.text

@@ -97,6 +97,16 @@ def test_evaluate_takes_the_test_split_and_matches_classes_by_name(run, classifi
     fails(run("evaluate", classifier, labelled), "label 'jump' is unknown; the classes are clap, point, wave")
 
 
+def test_evaluate_takes_the_views_of_a_recipe_and_leaves_videos_out(run, classifier, labelled, tmp_path):
+    (tmp_path / "excluded.txt").write_text(f"{labelled / 'wave' / '2.mp4'}\n")
+    options = ["--recipe", "finetune_ssv2_base_2400", "--exclude", tmp_path / "excluded.txt", "--num_workers", 0]
+    metrics = json.loads(run("evaluate", classifier, labelled, *options, "--json")[1])
+    assert (metrics["views"], metrics["num_videos"]) == ("2x3", 5)
+    fails(run("evaluate", classifier, labelled, "--recipe", "pretrain_k400_base_800"), "is for `videomae pretrain`")
+    with pytest.raises(SystemExit, match="2"):
+        run("evaluate", classifier, labelled, "--views", "5x3", "--recipe", "finetune_ssv2_base_2400")
+
+
 def test_evaluate_takes_integers_of_a_list_as_the_models_classes(run, classifier, labelled, tmp_path):
     rows = [f"{path} {NAMES.index(path.parent.name)}" for path in sorted(labelled.rglob("*.mp4"))]
     (tmp_path / "list.txt").write_text("\n".join(rows[2:]) + "\n")  # without class 0

@@ -58,6 +58,18 @@ def test_a_folder_becomes_tables_and_data_sets(videos, tiny_config):
     assert validation.on_bad_video == "error" and validation[1]["labels"] == 1
 
 
+def test_the_test_split_is_opened_when_it_is_asked_for(videos, shards):
+    (videos / "test" / "b").mkdir(parents=True)
+    (videos / "train" / "b" / "0.mp4").rename(videos / "test" / "b" / "0.mp4")
+    assert open_labelled(arguments(videos)).test is None
+    found = open_labelled(arguments(videos, validation_data=videos / "val"), test=True)
+    assert (len(found.test), found.test[0]["label"], len(found.validation)) == (1, 1, 2)
+    (shards / "train-1.tar").rename(shards / "test-1.tar")
+    assert open_labelled(arguments(shards)).test is None
+    found = open_labelled(arguments(shards), test=True)
+    assert found.validation is None and found.test.labels.tolist() == [0, 1] and found.test.class_names == ["a", "b"]
+
+
 def test_tar_shards_become_streams_and_may_be_validated_on_a_folder(shards, videos, tiny_config):
     flags = arguments(shards, validation_data=videos / "val", shuffle_window=2, samples_per_epoch=3)
     found = open_labelled(flags)
