@@ -41,7 +41,7 @@ def pretrain(videos, tmp_path):
 
     def run(*argv, model=("--model", "small", *TINY, *TINY_DECODER), name="pretrained", data=videos):
         output = tmp_path / name
-        base = ["--data", str(data), "--output_dir", str(output), "--frame_stride", "3"]
+        base = ["--data", str(data), "--output_dir", str(output), "--frame_stride", "3", "--health_epochs", "0"]
         assert run_pretraining.main([*base, *SHORT, *model, *argv]) == 0
         return output
 
@@ -318,7 +318,7 @@ def test_repeats_are_more_clips_of_as_many_videos(pretrain, monkeypatch):
         "forward",
         lambda self, **inputs: batches.append(inputs["pixel_values"].shape) or forward(self, **inputs),
     )
-    folder = pretrain("--repeats", "3", "--health_epochs", "0")
+    folder = pretrain("--repeats", "3")
     # two epochs of three steps of two videos, and three videos to validate on
     assert batches == [(6, 4, 3, 24, 32)] * 6 + [(3, 4, 3, 24, 32)]
     assert json.loads((folder / "trainer_state.json").read_text())["global_step"] == 6

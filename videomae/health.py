@@ -56,6 +56,7 @@ LEAST_EXPLAINED = 0.05  # share of the better guess's error that a network which
 LEAST_DEVIATION = 0.02  # of the features, as a share of that of the clips themselves; below it they are collapsed
 EARLY = 0.1  # share of the steps in which being at the baseline says nothing; and as long as the rate warms up
 PICTURES = 3
+FRAMES_OF_A_PICTURE = 4
 
 WHAT_TO_TRY = {
     AT_BASELINE: (
@@ -301,7 +302,8 @@ class HealthCallback(TrainerCallback):
             self._tell(check)
             for number, drawing in enumerate(drawings):
                 name = f"step-{check.step:07}-clip-{number}.png"
-                save_strip(drawing, folder / "health" / name, title=f"epoch {check.epoch:g}")
+                title = f"epoch {check.epoch:g}"
+                save_strip(drawing, folder / "health" / name, num_columns=FRAMES_OF_A_PICTURE, title=title)
             self._write(folder)
 
     def _measure(self, state) -> Check:
