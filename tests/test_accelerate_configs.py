@@ -1,7 +1,11 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """The files under configs/accelerate give each process what they say: read, merged, checked by accelerate itself."""
 
+import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +17,13 @@ from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataP
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env, prepare_simple_launcher_cmd_env
 from torch.distributed.fsdp import OffloadPolicy, StateDictType
 
-from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
+from videomae import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
 from videomae.modeling_videomae import VideoMAELayer
 from videomae.training import VideoMAETrainingArguments
 
-FOLDER = Path(__file__).resolve().parent.parent / "configs" / "accelerate"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "configs" / "accelerate"
+WITNESS = Path(__file__).with_name("witness.py")
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml"))
 ENGINES = {
     "one_gpu.yaml": DistributedType.NO,
@@ -189,3 +195,76 @@ def test_transformers_fills_in_the_training_arguments(name, in_process, tmp_path
     assert config.get_value("gradient_clipping") == 0.02
     assert config.get_value("bf16.enabled") is True
     assert config.dtype() is torch.bfloat16
+
+
+def test_the_page_tells_the_memory_that_the_engines_take():
+    rows = re.findall(r"^\| (\w+) \| ([\d. |]+) \|$", (ROOT / "docs" / "distributed.md").read_text(), re.MULTILINE)
+    assert len(rows) == 5
+    for name, numbers in rows:
+        with torch.device("meta"):
+            model = VideoMAEForPreTraining(VideoMAEConfig.preset(name))
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        millions, alone, copied, sharded = map(float, numbers.split("|"))
+        assert millions == pytest.approx(parameters / 1e6, abs=0.06)
+        assert alone == pytest.approx(16 * parameters / 1e9, abs=0.06)  # GB: weights, gradients, AdamW's two averages
+        assert copied == pytest.approx(20 * parameters / 1e9, abs=0.06)  # and buckets of gradients
+        assert sharded == pytest.approx(16 * parameters / 8 / 1e9, abs=0.006)
+
+
+# ---- on GPUs ----
+
+TRAINING = (
+    "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
+    "--num_attention_heads 3 --intermediate_size 20 --decoder_hidden_size 10 --decoder_num_hidden_layers 1 "
+    "--decoder_num_attention_heads 5 --decoder_intermediate_size 14 --mask_ratio 0.75 --frame_stride 3 "
+    "--health_epochs 0 --num_train_epochs 3 --warmup_epochs 1 --base_learning_rate 0.05 --total_batch 4 "
+    "--per_device_train_batch_size 1 --bf16 false --logging_steps 1 --save_strategy steps --save_steps 1 "
+    "--dataloader_num_workers 0 --disable_tqdm true"
+).split()
+TRAINED_IN = {
+    "ddp.yaml": "DistributedDataParallel",
+    "fsdp2.yaml": "FSDPVideoMAEForPreTraining",
+    "zero2.yaml": "DeepSpeedEngine",
+    "zero3.yaml": "DeepSpeedEngine",
+}
+
+
+def launch(name, processes, output, *argv):
+    """`accelerate launch` with the file; what the first process trained in, see tests/witness.py."""
+    program = [WITNESS, f"{output}-rank", ROOT / "scripts" / "run_pretraining.py", "--output_dir", output]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", FOLDER / name]
+    command += ["--num_processes", processes, "--main_process_port", 0, *program, *TRAINING, *argv]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(Path(f"{output}-rank0").read_text())
+
+
+def losses_of(folder):
+    log = json.loads((folder / "trainer_state.json").read_text())["log_history"]
+    return [line["loss"] for line in log if "loss" in line]
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED_IN)
+def test_the_engine_trains_and_resumes_as_ddp_alone_does(name, tiny_clip, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+    if ENGINES[name] is DistributedType.DEEPSPEED:
+        pytest.importorskip("deepspeed")
+    processes = min(torch.cuda.device_count(), 2)  # one GPU is enough to start an engine, two to shard with it
+    for number in range(8):
+        data = tiny_clip(f"videos/{number}.mp4", num_frames=20 + number).parent
+    argv = ["--data", data]
+    launch("ddp.yaml", 1, tmp_path / "alone", *argv)
+    witness = launch(name, processes, tmp_path / "together", *argv)
+    assert (witness["model"], witness["world_size"]) == (TRAINED_IN[name], processes)
+    assert "nccl" in witness["backend"]
+    assert witness["sharded"] == (witness["parameters"] if ENGINES[name] is DistributedType.FSDP else 0)
+    losses = losses_of(tmp_path / "together")
+    assert len(losses) == 6
+    assert losses == pytest.approx(losses_of(tmp_path / "alone"), rel=1e-4)
+    VideoMAEForPreTraining.from_pretrained(tmp_path / "together")  # strict: every weight is there, in its shape
+    launch(name, processes, tmp_path / "resumed", *argv, "--resume", tmp_path / "together" / "checkpoint-3")
+    assert losses_of(tmp_path / "resumed") == pytest.approx(losses, rel=1e-5)
