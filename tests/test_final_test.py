@@ -233,6 +233,22 @@ def test_the_end_of_a_fine_tuning_is_what_evaluate_says_of_its_folder(
     assert f"3 videos of test, {views} views each: top-1 " in told
 
 
+def test_tar_shards_are_tested_by_their_names(finetune, labelled, tmp_path, capsys):
+    (tmp_path / "shards").mkdir()
+    for split in ("train", "val", "test"):
+        with tarfile.open(tmp_path / "shards" / f"{split}-0.tar", "w") as tar:
+            for path in sorted((labelled / split).rglob("*.mp4")):
+                tar.add(path, path.name)
+                (tmp_path / "label").write_text(path.parent.name)
+                tar.add(tmp_path / "label", f"{path.stem}.cls")
+    metrics, _ = finetune("--data", tmp_path / "shards")
+    of_shards, of_folder = (
+        evaluated(capsys, tmp_path / "run", data, "--views", "5x3") for data in (tmp_path / "shards", labelled)
+    )
+    expected = {name: value for name, value in of_folder.items() if name not in ("model", "data")}
+    assert metrics["test"] == expected == {name: of_shards[name] for name in expected}
+
+
 def test_the_average_of_the_weights_and_the_best_checkpoint_are_what_is_tested(finetune, labelled, tmp_path, capsys):
     best = "--load_best_model_at_end true --save_strategy epoch --metric_for_best_model top1".split()
     for name, argv in (("average", ["--ema_decay", "0.5"]), ("best", best), ("head", ["--trained_blocks", "0"])):

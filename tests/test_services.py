@@ -78,6 +78,10 @@ def test_trackio_gets_the_curves_of_the_log_in_one_run_without_a_server(start, o
     assert all("train/data_wait" in row for row in rows if "train/loss" in row)
 
 
+def test_a_run_is_called_like_its_folder_unless_it_has_a_name(options):
+    assert options("second").run_name == "second" and options("second", run_name="mine").run_name == "mine"
+
+
 @pytest.mark.parametrize("program", [run_pretraining, run_finetuning])
 def test_a_tracker_that_is_not_installed_is_told_before_anything_else(program, monkeypatch, capsys):
     monkeypatch.setitem(arguments.TRACKERS, "wandb", ("no_such_package", "nor_this_one"))

@@ -68,6 +68,10 @@ def test_the_test_split_is_opened_when_it_is_asked_for(videos, shards):
     assert open_labelled(arguments(shards)).test is None
     found = open_labelled(arguments(shards), test=True)
     assert found.validation is None and found.test.labels.tolist() == [0, 1] and found.test.class_names == ["a", "b"]
+    with tarfile.open(shards / "test-2.tar", "w") as tar:
+        tar.add(videos / "val" / "a" / "0.mp4", "unlabelled.mp4")
+    with pytest.raises(ValueError, match=r"1 videos have no label(.|\n)*--test_views none trains without it"):
+        open_labelled(arguments(shards), test=True)
 
 
 def test_tar_shards_become_streams_and_may_be_validated_on_a_folder(shards, videos, tiny_config):

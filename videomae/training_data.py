@@ -181,7 +181,12 @@ def _open(
         return {use: splits[split] for use, split in wanted(splits, source).items()}
     parts, found = find_splits(source), {}
     for use, split in wanted(parts, source).items():
-        found[use] = make_source(parts[split], labels=labels, class_names=class_names, batch_size=batch_size)
+        try:
+            found[use] = make_source(parts[split], labels=labels, class_names=class_names, batch_size=batch_size)
+        except ValueError as error:
+            if use != "test":
+                raise
+            raise ValueError(f"{error}\n(--test_views none trains without it)") from error
         class_names = next(iter(found.values())).class_names
     return found
 
