@@ -22,7 +22,14 @@ from videomae import VideoMAEForPreTraining, VideoMAETrainer, health
 from videomae.arguments import HealthArguments
 from videomae.clips import sample_generator
 from videomae.data import PretrainingCollator, make_processor
-from videomae.health import Check, HealthCallback, baseline_losses, health_callback, open_labelled_videos
+from videomae.health import (
+    Check,
+    HealthCallback,
+    baseline_losses,
+    clip_deviation,
+    health_callback,
+    open_labelled_videos,
+)
 from videomae.masking import drawn_running_cell_mask, tube_mask
 from videomae.scripts import run_pretraining
 from videomae.training import VideoMAETrainingArguments
@@ -94,6 +101,21 @@ def test_the_trivial_guesses_are_measured_as_the_network_is(tiny_config, norm_pi
     assert found.visible_mean == pytest.approx((3 * mean[0] + mean[1]) / 4, rel=1e-5)
     assert found.best == min(found.zero, found.visible_mean)
     assert bool(uncounted) == (decoder == "v2")  # which decodes patches that are seen, too, and does not count them
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_how_clips_differ_is_told_of_what_the_network_sees(tiny_config, dtype):
+    config = tiny_config(image_mean=[0.3, 0.5, 0.6], image_std=[0.2, 0.1, 0.4])
+    clips = torch.randint(256, (5, 4, 3, 24, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    mean, std = np.array(config.image_mean)[:, None, None], np.array(config.image_std)[:, None, None]
+    seen = (clips.numpy() / 255 - mean) / std
+    given = clips if dtype == torch.uint8 else torch.from_numpy(seen).float()
+    seen = seen.reshape(5, -1)
+    expected = np.sqrt(seen.var(0).sum() / (seen**2).sum(1).mean())
+    assert clip_deviation([{"pixel_values": given[:4]}, {"pixel_values": given[4:]}], config) == pytest.approx(
+        expected
+    )
+    assert clip_deviation([{"pixel_values": given[:1].expand(3, -1, -1, -1, -1)}], config) < 1e-6
 
 
 # ---- the verdict ----
@@ -291,9 +313,11 @@ def test_an_encoder_that_gives_all_clips_the_same_features_has_collapsed(train):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_network_that_is_not_finite_has_diverged(train):
-    folder = train("run", before=Unlucky(40, lambda model: model.mask_token.fill_(math.nan)))
+def test_a_network_that_is_not_finite_has_diverged(train, labelled):
+    spoil = Unlucky(40, lambda model: model.videomae.embeddings.patch_embeddings.projection.bias.fill_(math.nan))
+    folder = train("run", before=spoil, checks={"health_data": str(labelled)})
     assert verdicts_of(folder)[-1] == "diverged"
+    assert [check["knn"] is None for check in checks_of(folder)] == [False, False, True]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -93,6 +93,7 @@ IMPORTS = {
         "arguments",
         "clips",
         "data",
+        "configuration_videomae",
         "files",
         "listing",
         "modeling_videomae",
