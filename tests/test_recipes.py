@@ -33,7 +33,7 @@ def parsed(name, *argv, data="videos", output="run"):
 
 
 def training_of(name, *argv, tmp_path):
-    *_, optimization, rest = parsed(name, *argv, "--use_cpu", output=tmp_path)
+    _, _, optimization, *_, rest = parsed(name, *argv, "--use_cpu", output=tmp_path)
     return complete(VideoMAETrainingArguments, optimization, rest)
 
 
@@ -49,13 +49,16 @@ PRETRAINING = {
     "pretrain_ssv2_small_2400": (2400, 32, 2048, 1.2e-3, 8e-5, {"frame_stride": 2}),
     "pretrain_ssv2_base_800": (800, 32, 2048, 1.2e-3, 8e-5, {"frame_stride": 2}),
     "pretrain_ssv2_base_2400": (2400, 32, 2048, 1.2e-3, 8e-5, {"frame_stride": 2}),
-    "pretrain_ucf101_base_3200": (3200, 24, 192, 2.25e-4, 7.5e-6, {"mask_ratio": 0.75}),
+    "pretrain_ucf101_base_3200": (3200, 24, 192, 2.25e-4, 7.5e-6, {"mask_ratio": 0.75, "save_epochs": 100}),
     "pretrain_v2_base": (200, 32, 1024, 4e-3, 4e-5, {"warmup_epochs": 20}),
     "pretrain_v2_large": (300, 32, 1536, 6e-3, 6e-5, {"warmup_epochs": 30}),
-    "pretrain_v2_huge": (300, 32, 2048, 8e-3, 8e-5, {"warmup_epochs": 30, "activation_checkpointing": True}),
+    "pretrain_v2_huge": (
+        *(300, 32, 2048, 8e-3, 8e-5),
+        {"warmup_epochs": 30, "activation_checkpointing": True, "save_epochs": 10},
+    ),
     "pretrain_v2_giant": (
         *(300, 32, 2048, 4.8e-3, 8e-5),
-        {"warmup_epochs": 30, "activation_checkpointing": True, "max_grad_norm": 0.02},
+        {"warmup_epochs": 30, "activation_checkpointing": True, "max_grad_norm": 0.02, "save_epochs": 5},
     ),
 }
 HEAD = {"drop_path_rate": 0.2, "classifier_dropout": 0.5}
@@ -113,6 +116,7 @@ USUAL_PRETRAINING = {
     "num_frames": 16,
     "norm_pix_loss": True,
     "activation_checkpointing": False,
+    "save_epochs": 20,
 }
 USUAL_FINETUNING = {
     "warmup_epochs": 5,
@@ -142,7 +146,7 @@ def test_the_settings_are_those_of_the_source(name, tmp_path):
     epochs, per_device, total, rate, final, other = (PRETRAINING | FINETUNING)[name]
     usual = USUAL_PRETRAINING if name in PRETRAINING else USUAL_FINETUNING
     args = training_of(name, tmp_path=tmp_path)
-    video, model, _, _ = parsed(name)
+    video, model, *_ = parsed(name)
     assert (args.num_train_epochs, args.per_device_train_batch_size, args.total_batch_size) == (
         epochs,
         per_device,
@@ -244,6 +248,8 @@ def test_every_setting_is_a_flag_of_its_program_and_reads_the_same_on_the_comman
     defaults = getattr(PROGRAMS[recipe.program], "DEFAULTS", {})
     typed = parse_known(argv, PROGRAMS[recipe.program].TYPES, description="A program.", defaults=defaults)
     typed[2].recipe = name
+    if recipe.program == "finetune":
+        typed[0].test_views = recipe.views
     assert parsed(name) == typed
 
 
@@ -262,7 +268,7 @@ def test_a_recipe_can_not_be_changed():
 
 
 def test_the_command_line_wins_over_the_recipe():
-    video, model, optimization, _ = parsed(
+    video, model, optimization, *_ = parsed(
         "pretrain_ucf101_base_3200", "--mask_ratio", "0.6", "--num_train_epochs", "5"
     )
     assert (video.mask_ratio, optimization.num_train_epochs, optimization.total_batch) == (0.6, 5, 192)
@@ -464,7 +470,8 @@ def test_it_takes_two_optimiser_steps(name, arrays, checkpoint, tmp_path):
     argv = ["--recipe", name, "--data", str(arrays), "--output_dir", str(tmp_path), *SHRUNK, *model, *quiet]
     assert PROGRAMS[recipe.program].main(argv) == 0
     state = json.loads((tmp_path / "trainer_state.json").read_text())
-    assert state["global_step"] == 2 and all(np.isfinite(line["loss"]) for line in state["log_history"][:2])
+    losses = [line["loss"] for line in state["log_history"] if "loss" in line]
+    assert state["global_step"] == 2 and len(losses) == 2 and np.isfinite(losses).all()
 
 
 # ---- small sets ----
@@ -484,7 +491,7 @@ def test_it_takes_two_optimiser_steps(name, arrays, checkpoint, tmp_path):
 )
 def test_auto_takes_what_so_many_videos_can_teach(videos, classes, name, caplog):
     flags = recipe_flags(["--recipe", "auto", *MODEL], "finetune", count=lambda: (videos, classes))
-    assert flags == dict(RECIPES[name].flags) | {"recipe": name}
+    assert flags == dict(RECIPES[name].flags) | {"recipe": name, "test_views": RECIPES[name].views}
     assert f"--recipe auto: {name}, for {videos} training videos of {classes} classes" in caplog.text
 
 

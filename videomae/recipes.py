@@ -120,6 +120,7 @@ PRETRAINING = Recipe(
             "adam_beta2": 0.95,
             "max_grad_norm": 0.0,
             "activation_checkpointing": False,
+            "save_epochs": 20,
         }
     ),
 )
@@ -150,6 +151,7 @@ def _pretraining_v1() -> dict[str, Recipe]:
         video_set=UCF101,
         num_train_epochs=3200,
         mask_ratio=0.75,
+        save_epochs=100,
         per_device_train_batch_size=24,
         total_batch=192,
         base_learning_rate=3e-4,
@@ -228,6 +230,7 @@ def _pretraining_v2() -> dict[str, Recipe]:
         model="huge",
         total_batch=2048,
         activation_checkpointing=True,
+        save_epochs=10,
         gpus=64,
         source="VideoMAEv2 scripts/pretrain/vit_h_hybrid_pt.sh:13-51",
     )
@@ -235,6 +238,7 @@ def _pretraining_v2() -> dict[str, Recipe]:
         model="giant",
         base_learning_rate=6e-4,
         max_grad_norm=0.02,
+        save_epochs=5,
         source="VideoMAEv2 scripts/pretrain/vit_g_hybrid_pt.sh:13-52; 64 A100-80G, docs/PRETRAIN.md:7",
     )
     return {
@@ -674,6 +678,7 @@ def _small(published: Mapping[str, Recipe]) -> dict[str, Recipe]:
         video_set=OWN,
         model="small",
         num_train_epochs=800,
+        save_epochs=20,
         repeats=4,
         base_learning_rate=6e-4,
         total_batch=64,

@@ -5,33 +5,27 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
-import contextlib
 import logging
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
-from safetensors import SafetensorError
 from torch import nn
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import TrainOutput
 
 from . import checkpoints, divergence
 from .arguments import OptimizationArguments, flag
 from .bad_videos import BadVideos
-from .continuation import ContinuationCallback, patience_is_spent
-from .ema import FOLDER as EMA_FOLDER
-from .epochs import EpochCallback, EpochEndCallback, EpochSampler
+from .durable import DurableTrainer
+from .epochs import EpochCallback, EpochSampler
 from .files import replacing, write_json
-from .interruption import InterruptionCallback, shielded
 from .loss_scale import LossScaleCallback
 from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
@@ -265,16 +259,14 @@ class BadVideosCallback(TrainerCallback):
 # ---- trainer ----
 
 
-class VideoMAETrainer(Trainer):
-    """transformers' Trainer for pre-training and fine-tuning.
+class VideoMAETrainer(DurableTrainer):
+    """transformers' Trainer for pre-training and fine-tuning, durable (`DurableTrainer`).
 
     What differs: the official schedule and parameter groups; `EpochSampler`; validation of a pre-training model
     reports its loss; label smoothing, class weights, mixup and CutMix, in training only; the log tells the share of
     the time that was spent waiting for data, as "data_wait", and how many videos were left out, as "bad_videos".
 
-    With `ema_decay` validations look at the average of the weights, and so does whoever has the model after training.
-    Checkpoints are whole or not there (`checkpoints`). SIGTERM ends the training with one (`interruption`). A loss or
-    gradient that is not finite raises `divergence.NonFiniteLossError` before it reaches the weights.
+    A loss or gradient that is not finite raises `divergence.NonFiniteLossError` before it reaches the weights.
     """
 
     args: VideoMAETrainingArguments
@@ -287,25 +279,13 @@ class VideoMAETrainer(Trainer):
         if self.args.class_weights is not None:
             self.class_weights = self._checked_class_weights()
         self.mixing = self._mixing() if self.args.mixup or self.args.cutmix else None
-        self.average = None  # `WeightAverage`, from the beginning of a training on
-        self.checkpoint = None  # that the training goes on from
         self._batches = []  # of the optimiser step
         self._forward = 0  # how many of them went through the model
-        self._is_saving = False
         self._waited = 0.0  # seconds since the last line of the log
         self._logged_at = None
         self._sampler = None
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
-        if self.train_dataset is not None:
-            self._add_callbacks()
-
-    def _add_callbacks(self) -> None:
-        steps_per_epoch = len(self.train_dataset) // self.args.total_batch_size
-        self.interruption = InterruptionCallback(steps_per_epoch)
-        self.add_callback(EpochEndCallback(steps_per_epoch, self.args.save_epochs))
-        self.add_callback(self.interruption)  # after what decides about checkpoints, before what looks at that
-        self.add_callback(ContinuationCallback(self))
         self.add_callback(LossScaleCallback(self.accelerator))
         if isinstance(bad := getattr(self.train_dataset, "bad", None), BadVideos):
             self.add_callback(BadVideosCallback(bad))
@@ -332,11 +312,6 @@ class VideoMAETrainer(Trainer):
         return torch.tensor(weights, device=self.args.device)
 
     # -- the data --
-
-    def _get_dataloader(self, *args, **kwargs):
-        loader = super()._get_dataloader(*args, **kwargs)
-        loader.worker_init_fn = partial(shielded, loader.worker_init_fn)
-        return loader
 
     def _get_train_sampler(self, train_dataset=None):
         strategy = self.args.train_sampling_strategy
@@ -483,108 +458,6 @@ class VideoMAETrainer(Trainer):
             logs["data_wait"] = round(self._waited / max(now - self._logged_at, 1e-9), 3)
             self._waited, self._logged_at = 0.0, now
         super().log(logs, *args, **kwargs)
-
-    # -- training as a whole --
-
-    def train(self, resume_from_checkpoint: str | os.PathLike | bool | None = None, **kwargs) -> TrainOutput:
-        """As the Trainer's. True goes on from the last whole checkpoint; the training loss is that of all steps, also
-        of those before it."""
-        if resume_from_checkpoint is True:
-            resume_from_checkpoint = checkpoints.last_checkpoint(self.args.output_dir)
-            if resume_from_checkpoint is None:
-                raise ValueError(f"no whole checkpoint in {self.args.output_dir} to go on from")
-        self.checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
-        checkpoint = str(self.checkpoint) if self.checkpoint else None
-        with self.interruption.listening():
-            output = super().train(resume_from_checkpoint=checkpoint, **kwargs)
-        if self.average is not None and not self.interruption.interrupted:
-            self.average.apply()
-        loss = self._total_loss_scalar / max(self.state.global_step, 1)
-        return TrainOutput(output.global_step, loss, output.metrics | {"train_loss": loss})
-
-    def _init_training_state(self, max_steps, num_update_steps_per_epoch, num_train_epochs, *args) -> tuple[int, int]:
-        done = super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *args)
-        return (num_train_epochs, 0) if patience_is_spent(self.state) else done
-
-    def _load_best_model(self) -> None:
-        if self.average is None:
-            return super()._load_best_model()
-        best = self.state.best_model_checkpoint
-        self.state.best_model_checkpoint = os.path.join(best, EMA_FOLDER)
-        super()._load_best_model()
-        self.state.best_model_checkpoint = best
-        self.average.take_weights()
-
-    def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        with self.averaged():
-            return super().evaluate(*args, **kwargs)
-
-    def predict(self, *args, **kwargs):
-        with self.averaged():
-            return super().predict(*args, **kwargs)
-
-    def averaged(self) -> contextlib.AbstractContextManager:
-        """The model has the average of its weights, where there is one."""
-        return contextlib.nullcontext() if self.average is None else self.average.applied()
-
-    # -- checkpoints --
-
-    def _determine_best_metric(self, metrics, trial) -> bool:
-        return super()._determine_best_metric(metrics, trial) or self.interruption.interrupted  # which needs its save
-
-    def _get_output_dir(self, trial) -> str:
-        folder = super()._get_output_dir(trial)
-        return os.path.join(folder, checkpoints.SAVING) if self._is_saving else folder
-
-    def _save_checkpoint(self, model, trial) -> None:
-        """As the Trainer's, but under a temporary name until it is whole. Raises `checkpoints.CheckpointError`."""
-        run = self._get_output_dir(trial)
-        ContinuationCallback.note(self)
-        try:
-            if self.args.should_save:
-                checkpoints.clear(run)
-            self.accelerator.wait_for_everyone()
-            self._is_saving = True
-            super()._save_checkpoint(model, trial)
-            self._finish_checkpoint(Path(run))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            if self.args.should_save:
-                checkpoints.clear(run)
-            raise checkpoints.CheckpointError(
-                f"checkpoint-{self.state.global_step} could not be written to {run}: {error}. The last whole one is "
-                f"{checkpoints.last_checkpoint(run)}; make room there (or lower --save_total_limit) and go on with "
-                "--resume auto"
-            ) from error
-        finally:
-            self._is_saving = False
-
-    def _finish_checkpoint(self, run: Path) -> None:
-        saved = run / checkpoints.SAVING / f"checkpoint-{self.state.global_step}"
-        if self.average is not None:
-            with self.average.applied():
-                self.save_model(str(saved / EMA_FOLDER), _internal_call=True)
-        if self.state.best_global_step == self.state.global_step:
-            self.state.best_model_checkpoint = str(run / saved.name)
-        if self.args.should_save:
-            self.state.save_to_json(saved / TRAINER_STATE_NAME)  # again, with where the best one will be
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            checkpoints.seal(saved)
-            place = checkpoints.publish(saved, run)
-            best, limit = self.state.best_model_checkpoint, self.args.save_total_limit
-            checkpoints.rotate(run, newest=place, best=best, limit=limit)
-        if self.args.push_to_hub:
-            super()._push_from_checkpoint(str(run / saved.name))
-
-    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        if not self._is_saving:  # it is pushed when it has its place
-            super()._push_from_checkpoint(checkpoint_folder)
-
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        if not self.args.should_save:
-            return super()._save(output_dir, state_dict)
-        with checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
-            super()._save(str(temporary), state_dict)
 
 
 def train_and_save(trainer: VideoMAETrainer) -> dict | None:
