@@ -1,9 +1,10 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 """Several processes train as one: `torchrun` on the real programs, gloo on the loopback interface.
 
-With DDP, and with FSDP2 as configs/accelerate/fsdp2.yaml sets it up; see tests/witness.py for how that runs on CPUs.
+With DDP, and with FSDP2 and DeepSpeed as configs/accelerate sets them up; tests/witness.py tells how CPUs run these.
 """
 
+import importlib.util
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-from accelerate.utils.launch import prepare_multi_gpu_env
+from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor
 from videomae.scripts import run_evaluation, run_finetuning, run_pretraining
@@ -23,6 +24,7 @@ from videomae.scripts import run_evaluation, run_finetuning, run_pretraining
 ROOT = Path(__file__).resolve().parent.parent
 WITNESS = Path(__file__).with_name("witness.py")
 TIME_LIMIT = 240  # seconds
+HAS_DEEPSPEED = importlib.util.find_spec("deepspeed") is not None
 
 ENCODER = (
     "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
@@ -45,6 +47,8 @@ ENGINES = {  # what a model is trained in
         run_pretraining: "FSDPVideoMAEForPreTraining",  # torch's name for a model after `fully_shard`
         run_finetuning: "FSDPVideoMAEForVideoClassification",
     },
+    "zero2": {run_pretraining: "DeepSpeedEngine", run_finetuning: "DeepSpeedEngine"},
+    "zero3": {run_pretraining: "DeepSpeedEngine", run_finetuning: "DeepSpeedEngine"},
 }
 MODELS = {run_pretraining: VideoMAEForPreTraining, run_finetuning: VideoMAEForVideoClassification}
 
@@ -131,19 +135,25 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def fsdp_environment():
-    """What `accelerate launch` with our file for FSDP2 tells its processes."""
-    words = ["--config_file", str(ROOT / "configs/accelerate/fsdp2.yaml"), "--main_process_port", "0", "program.py"]
+def environment_of(engine):
+    """What `accelerate launch` with our file for this engine tells its processes."""
+    if engine == "ddp":
+        return {}
+    path = ROOT / "configs" / "accelerate" / f"{engine}.yaml"
+    words = ["--config_file", str(path), "--main_process_port", "0", "program.py"]
     arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
-    return prepare_multi_gpu_env(arguments)
+    if engine == "fsdp2":
+        return prepare_multi_gpu_env(arguments)
+    arguments.deepspeed_fields_from_accelerate_config = ""  # only matters with a `deepspeed_config_file`
+    return prepare_deepspeed_cmd_env(arguments)[1]
 
 
-def torchrun(processes, program, *argv, environment=None):
-    """A Python file in so many processes."""
+def torchrun(processes, program, *argv, environment):
+    """A Python file in so many processes, with these variables added to the environment."""
     rendezvous = ["--master_addr", "127.0.0.1", "--master_port", str(free_port())]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), *rendezvous]
     command += map(str, [program, *argv])
-    environment = os.environ | (environment or {}) | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | environment | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -152,15 +162,19 @@ def torchrun(processes, program, *argv, environment=None):
 def run_on(processes, engine, program, output, *argv):
     """The program in so many processes; asserts that they trained together, and in the engine."""
     report = f"{output}-rank"
-    environment = fsdp_environment() if engine == "fsdp2" else None
-    torchrun(processes, WITNESS, report, program.__file__, "--output_dir", output, *argv, environment=environment)
+    argv = [program.__file__, "--output_dir", output, *argv]
+    if engine.startswith("zero"):
+        pytest.importorskip("deepspeed")
+        argv.remove("--use_cpu")  # or accelerate trains without it
+    torchrun(processes, WITNESS, report, *argv, environment=environment_of(engine))
     for rank in range(processes):
         witness = json.loads(Path(f"{report}{rank}").read_text())
         assert (witness["exit"], witness["world_size"], witness["backend"]) == (0, processes, "gloo")
         assert witness["model"] == ENGINES[engine][program]
         assert witness["sharded"] == (witness["parameters"] if engine == "fsdp2" else 0)
-        # A thread that outlives the program can abort it, see `cli._leave_process_group`; torch keeps those of a mesh.
-        assert witness["threads"] == 0 or engine == "fsdp2"
+        # A thread that outlives the program can abort it, see `cli._leave_process_group`. torch keeps those of FSDP2's
+        # mesh; deepspeed those of all processes, if it is imported: as defaults of its functions' arguments.
+        assert witness["threads"] == 0 or engine != "ddp" or HAS_DEEPSPEED
     return output
 
 
@@ -197,11 +211,13 @@ def assert_same_training(together, alone, program=run_pretraining, *, rtol=1e-5,
     assert max((wanted[name] - start[name]).abs().max() for name in wanted) > 10 * atol
 
 
-MANY = [2, pytest.param(4, marks=pytest.mark.slow)]
+QUICK = [("ddp", 2), ("fsdp2", 2)]
+SLOW = [("ddp", 4), ("fsdp2", 4), ("zero2", 2), ("zero3", 2), ("zero3", 4)]
 
 
-@pytest.mark.parametrize("processes", MANY)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("engine", "processes"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
+)
 def test_processes_give_the_losses_weights_and_bad_videos_of_one(engine, processes, videos, tmp_path):
     bad = [videos / "10.mp4", videos / "4.mp4"]  # with this seed one is read by the second process, one by the first
     for video in bad:
@@ -227,13 +243,7 @@ def test_processes_give_the_weights_of_one_with_adamw_and_clipping(engine, video
 
 
 @pytest.mark.parametrize(
-    ("engine", "processes"),
-    [
-        ("ddp", 2),
-        pytest.param("ddp", 4, marks=pytest.mark.slow),
-        pytest.param("fsdp2", 2, marks=pytest.mark.slow),
-        pytest.param("fsdp2", 4, marks=pytest.mark.slow),
-    ],
+    ("engine", "processes"), [("ddp", 2), *(pytest.param(*case, marks=pytest.mark.slow) for case in [QUICK[1], *SLOW])]
 )
 def test_fine_tuning_on_processes_validates_each_video_once(engine, processes, classes, tmp_path):
     argv = ["--data", classes, "--per_device_eval_batch_size", "2", "--layer_decay", "0.75", "--drop_path_rate", "0"]
@@ -265,7 +275,8 @@ def test_processes_evaluate_each_video_once_as_one_does(classes, tiny_config, tm
 @pytest.mark.parametrize("engine", ENGINES)
 def test_processes_resume_in_the_middle_of_an_epoch(engine, videos, tmp_path):
     argv = ["--data", videos, *ENCODER, *DECODER, *SHORT, *BATCH, *ADAMW, *KEEP]
-    argv += ["--ema_decay", "0.7"]
+    if not engine.startswith("zero"):  # DeepSpeed has no average of the weights
+        argv += ["--ema_decay", "0.7"]
     whole = run_on(2, engine, run_pretraining, tmp_path / "whole", *argv)
     resume = ["--resume", whole / "checkpoint-3"]
     resumed = run_on(2, engine, run_pretraining, tmp_path / "resumed", *argv, *resume)
@@ -279,7 +290,9 @@ def stream_on(processes, tmp_path, shards, output, *argv):
     program, report = tmp_path / "stream.py", f"{output}-rank"
     program.write_text(STREAM)
     batch = ["--per_device_train_batch_size", 2 // processes]
-    torchrun(processes, program, shards, report, *STREAM_ARGUMENTS, "--output_dir", output, *batch, *argv)
+    torchrun(
+        processes, program, shards, report, *STREAM_ARGUMENTS, "--output_dir", output, *batch, *argv, environment={}
+    )
     return [json.loads(Path(f"{report}{rank}").read_text()) for rank in range(processes)]
 
 

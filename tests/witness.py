@@ -5,8 +5,9 @@ REPORT0, REPORT1, … (one for each process) get a JSON object: the program's ex
 class that the model was trained in, how many of its parameters were sharded (DTensors) and how many there were; and
 how many threads of gloo outlived the program.
 
-accelerate shards on GPUs only; on CPUs it quietly trains with DDP. Where the environment asks for FSDP, the witness
-lets accelerate's own FSDP2 (that is torch's `fully_shard`) have the CPUs, so that what runs is what a GPU would run.
+accelerate shards on GPUs only; on CPUs it quietly trains with DDP. Where the environment asks for FSDP or DeepSpeed
+and there is no GPU, the witness lets accelerate's own FSDP2 (that is torch's `fully_shard`) or DeepSpeed have the
+CPUs, so that all but the communication is what a GPU would run.
 """
 
 import json
@@ -15,6 +16,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import torch
 from accelerate import state
 from accelerate.utils import DistributedType
 from torch import distributed
@@ -23,7 +25,7 @@ from torch.distributed.tensor import DTensor
 from videomae.training import VideoMAETrainer
 
 
-def shard_on_cpus():
+def shard_with_fsdp_on_cpus():
     original = state.AcceleratorState.__init__
 
     def init(self, *args, fsdp_plugin=None, **kwargs):
@@ -33,6 +35,10 @@ def shard_on_cpus():
             self.distributed_type = state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
     state.AcceleratorState.__init__ = init
+
+
+def shard_with_deepspeed_on_cpus():
+    state.PartialState._prepare_backend = lambda self, *args: ("gloo", DistributedType.MULTI_CPU)
 
 
 def note_engine(report):
@@ -51,8 +57,11 @@ def note_engine(report):
 
 def main(path, program, *argv):
     report = {}
-    if os.environ.get("ACCELERATE_USE_FSDP") == "true":
-        shard_on_cpus()
+    if not torch.cuda.is_available():
+        if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+            shard_with_fsdp_on_cpus()
+        if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
+            shard_with_deepspeed_on_cpus()
     note_engine(report)
     sys.argv = [program, *argv]
     try:
