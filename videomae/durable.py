@@ -8,7 +8,6 @@ validated, saved and left at the end.
 
 import contextlib
 import os
-from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -20,7 +19,7 @@ from . import checkpoints
 from .continuation import ContinuationCallback, patience_is_spent
 from .ema import FOLDER as EMA_FOLDER
 from .epochs import EpochEndCallback
-from .interruption import InterruptionCallback, shielded
+from .interruption import InterruptionCallback
 
 
 class DurableTrainer(Trainer):
@@ -95,7 +94,7 @@ class DurableTrainer(Trainer):
 
     def _get_dataloader(self, *args, **kwargs):
         loader = super()._get_dataloader(*args, **kwargs)
-        loader.worker_init_fn = partial(shielded, loader.worker_init_fn)
+        self.interruption.shield(loader)
         return loader
 
     # ---- checkpoints ----

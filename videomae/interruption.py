@@ -2,7 +2,7 @@
 """SIGTERM, as schedulers send it before they take a machine away: finish the step, write a checkpoint, end well.
 
 A signal reaches the processes of a run at different moments, so they agree after every step whether one of them has
-it. A second SIGTERM ends a process at once.
+it. It can come twice, from the scheduler and, passed on, from torchrun: only the first one counts.
 """
 
 import logging
@@ -11,9 +11,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class InterruptionCallback(TrainerCallback):
         self.steps_per_epoch = steps_per_epoch
         self.requested = False  # in this process
         self.interrupted = False
+        self.is_listening = torch.zeros((), dtype=torch.bool).share_memory_()  # for the data-loader workers
         self._group = None
 
     @contextmanager
@@ -42,15 +45,23 @@ class InterruptionCallback(TrainerCallback):
             yield
             return
         before = signal.signal(signal.SIGTERM, self._note)
+        self.is_listening.fill_(True)
         try:
             yield
         finally:
+            self.is_listening.fill_(False)
             signal.signal(signal.SIGTERM, before)
 
     def _note(self, signum, frame):
-        self.requested = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        logger.warning("SIGTERM: the training ends after this step, with a checkpoint")
+        if not self.requested:
+            self.requested = True
+            logger.warning("SIGTERM: the training ends after this step, with a checkpoint")
+
+    def shield(self, loader: DataLoader) -> None:
+        """Have the workers of a loader outlive the SIGTERM that a scheduler sends to every process, as long as this
+        one does: the last step needs their data. They end with this process, or when it ends them after the training.
+        """
+        loader.worker_init_fn = partial(_shielded, self.is_listening, loader.worker_init_fn)
 
     def on_train_begin(self, args, state, control, **kwargs):
         if args.world_size > 1:  # on CPUs: what a GPU computes is not waited for
@@ -79,16 +90,16 @@ class InterruptionCallback(TrainerCallback):
         return bool(requested)
 
 
-def shielded(init: Callable[[int], None] | None, worker: int) -> None:
-    """What a data-loader worker begins with, around its own `init`: it outlives the SIGTERM that a scheduler sends to
-    every process, because the last step needs its data. It ends with its parent, or at the second SIGTERM."""
-    signal.signal(signal.SIGTERM, _survive_once)
+def _shielded(is_needed: Tensor, init: Callable[[int], None] | None, worker: int) -> None:
+    """What a data-loader worker begins with, around its own `init`."""
+
+    def end(signum, frame):
+        if not is_needed:
+            os._exit(0)  # as torch's own handler, which this one replaces
+
+    signal.signal(signal.SIGTERM, end)
     if init is not None:
         init(worker)
 
 
-def _survive_once(signum, frame):
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
-
-
-__all__ = ["InterruptionCallback", "shielded"]
+__all__ = ["InterruptionCallback"]
