@@ -72,7 +72,7 @@ IMPORTS = {
     "directions": set(),
     "divergence": {"files"},
     "durable": {"checkpoints", "continuation", "ema", "epochs", "interruption"},
-    "ema": {"modeling_videomae"},
+    "ema": {"checkpoints", "modeling_videomae"},
     "epochs": set(),
     "evaluation": {"video"},
     "evaluation_data": {"listing", "shards"},

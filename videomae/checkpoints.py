@@ -10,11 +10,14 @@ A checkpoint gets its name by one rename, after its files have reached the disk.
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from .files import write_json
 
@@ -26,7 +29,7 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 class CheckpointError(OSError):
-    """A checkpoint could not be written."""
+    """A checkpoint could not be written or read."""
 
 
 def find_checkpoints(output_dir: str | os.PathLike) -> list[Path]:
@@ -82,6 +85,35 @@ def resolve(resume: str, output_dir: str | os.PathLike) -> Path | None:
     if (checkpoint / FILES).exists() and (missing := what_is_missing(checkpoint)):
         raise ValueError(f"--resume is {resume}: {missing}; `--resume auto` takes the last whole checkpoint")
     return checkpoint
+
+
+@contextmanager
+def writing(what: str, output_dir: str | os.PathLike) -> Iterator[None]:
+    """Raises CheckpointError for what writers of tensors raise when they can not write (`what` is its subject)."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        whole = last_checkpoint(output_dir)
+        then = "begin again" if whole is None else "go on with --resume auto"
+        raise CheckpointError(
+            f"{what} could not be written to {output_dir}: {error}. The last whole checkpoint is {whole}; make room "
+            f"there (or lower --save_total_limit) and {then}"
+        ) from error
+
+
+@contextmanager
+def reading(checkpoint: str | os.PathLike) -> Iterator[None]:
+    """Raises CheckpointError for what readers of tensors raise about damaged files, or files of another model."""
+    try:
+        yield
+    except (OSError, EOFError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error)
+        if isinstance(error, pickle.UnpicklingError):  # torch's words recommend to execute it
+            reason = "a file holds something else than tensors and numbers"
+        raise CheckpointError(
+            f"{checkpoint} can not be loaded: {reason}. If it is damaged, remove it: --resume auto goes on from the "
+            "one before"
+        ) from error
 
 
 def seal(folder: Path) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from safetensors import SafetensorError
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import TrainOutput
@@ -111,20 +110,17 @@ class DurableTrainer(Trainer):
         run = self._get_output_dir(trial)
         ContinuationCallback.note(self)
         try:
+            with checkpoints.writing(f"checkpoint-{self.state.global_step}", run):
+                if self.args.should_save:
+                    checkpoints.clear(run)
+                self.accelerator.wait_for_everyone()
+                self._is_saving = True
+                super()._save_checkpoint(model, trial)
+                self._finish_checkpoint(Path(run))
+        except checkpoints.CheckpointError:
             if self.args.should_save:
                 checkpoints.clear(run)
-            self.accelerator.wait_for_everyone()
-            self._is_saving = True
-            super()._save_checkpoint(model, trial)
-            self._finish_checkpoint(Path(run))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            if self.args.should_save:
-                checkpoints.clear(run)
-            raise checkpoints.CheckpointError(
-                f"checkpoint-{self.state.global_step} could not be written to {run}: {error}. The last whole one is "
-                f"{checkpoints.last_checkpoint(run)}; make room there (or lower --save_total_limit) and go on with "
-                "--resume auto"
-            ) from error
+            raise
         finally:
             self._is_saving = False
 
@@ -155,6 +151,18 @@ class DurableTrainer(Trainer):
             return super()._save(output_dir, state_dict)
         with checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
             super()._save(str(temporary), state_dict)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, *args, **kwargs) -> None:
+        with checkpoints.reading(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, *args, **kwargs)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with checkpoints.reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with checkpoints.reading(checkpoint):
+            super()._load_rng_state(checkpoint)
 
 
 __all__ = ["DurableTrainer"]

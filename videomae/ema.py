@@ -15,6 +15,7 @@ from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from . import checkpoints
 from .modeling_videomae import stored_name
 
 FOLDER = "ema"  # in a checkpoint: a model like any other
@@ -73,14 +74,15 @@ class WeightAverage:
     def load(self, checkpoint: Path) -> None:
         """Go on from the average in a checkpoint.
 
-        Raises ValueError: it has none, or one of other weights.
+        Raises ValueError: it has none, or one of other weights. Raises CheckpointError: a damaged one.
         """
         path = checkpoint / FOLDER / SAFE_WEIGHTS_NAME
         if not path.is_file():
             raise ValueError(
                 f"{checkpoint} has no {FOLDER}/{SAFE_WEIGHTS_NAME}: that run had no --ema_decay; leave it out, too"
             )
-        stored = load_file(path)
+        with checkpoints.reading(checkpoint):
+            stored = load_file(path)
         if missing := [name for name in self._average if stored_name(name) not in stored]:
             raise ValueError(f"{path} lacks {', '.join(missing)}")
         for name, average in self._average.items():

@@ -481,7 +481,8 @@ def train_and_save(trainer: VideoMAETrainer) -> dict | None:
             Path(args.output_dir) / f"checkpoint-{state.global_step}",
         )
         return None
-    trainer.save_model()
+    with checkpoints.writing("the trained model", args.output_dir):
+        trainer.save_model()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
     if (bad := getattr(trainer.train_dataset, "bad", None)) is not None:
