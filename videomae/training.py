@@ -281,6 +281,7 @@ class VideoMAETrainer(DurableTrainer):
         self.mixing = self._mixing() if self.args.mixup or self.args.cutmix else None
         self._batches = []  # of the optimiser step
         self._forward = 0  # how many of them went through the model
+        self._losses = []  # of those
         self._waited = 0.0  # seconds since the last line of the log
         self._logged_at = None
         self._sampler = None
@@ -390,19 +391,22 @@ class VideoMAETrainer(DurableTrainer):
         started = time.perf_counter()
         self._logged_at = self._logged_at or started
         self._batches, count = super().get_batch_samples(*args, **kwargs)
-        self._forward = 0
+        self._forward, self._losses = 0, []
         self._waited += time.perf_counter() - started
         return self._batches, count
 
     def training_step(self, *args, **kwargs):
         loss = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            self._stop("loss", loss.item(), [self._forward])
+        self._losses.append(loss)
         self._forward += 1
         return loss
 
     def _get_grad_norm(self, *args, **kwargs):
+        """As the Trainer's, for every step before the optimiser's; here, because the device is waited for anyway."""
         norm = super()._get_grad_norm(*args, **kwargs)
+        losses = torch.stack(self._losses)
+        if spoiled := (~losses.isfinite()).nonzero().flatten().tolist():
+            self._stop("loss", losses[spoiled[0]].item(), spoiled)
         if self.accelerator.scaler is None and not np.isfinite(float(norm)):  # a scaler leaves such a step out
             self._stop("gradient", float(norm), range(len(self._batches)))
         return norm
