@@ -266,7 +266,7 @@ def test_processes_evaluate_each_video_once_as_one_does(classes, tiny_config, tm
     model.save_pretrained(tmp_path / "model")
     VideoMAEVideoProcessor.for_model(model.config, frame_stride=2).save_pretrained(tmp_path / "model")
     argv = [tmp_path / "model", classes, "--views", "2x3", "--num_workers", "0", "--output_dir"]
-    torchrun(2, run_evaluation.__file__, *argv, tmp_path / "together", "--device", "cpu")
+    torchrun(2, run_evaluation.__file__, *argv, tmp_path / "together", "--device", "cpu", environment={})
     alone = run_alone(run_evaluation, tmp_path / "alone", *argv[:-1])
     assert metrics_of(tmp_path / "together") == metrics_of(alone) and metrics_of(alone)["num_videos"] == 5
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from transformers import TrainingArguments
+from transformers.integrations import unset_hf_deepspeed_config
 
 from .evaluation import describe, measure, parse_views
 from .evaluation_data import PREFERRED_SPLITS, EvaluationVideos, videos_of
@@ -133,6 +134,7 @@ def finish(test: FinalTest, training: TrainingArguments, metrics: dict[str, Any]
 
     Every process has to call it; the first one prints and writes. Raises as `FinalTest.run`.
     """
+    unset_hf_deepspeed_config()  # after a training with ZeRO-3, from_pretrained would split this model, too
     found = test.run(training.output_dir, device=training.device, num_workers=training.dataloader_num_workers)
     if training.process_index > 0:
         return
