@@ -15,6 +15,8 @@ def save(run, step, **files):
     """A whole checkpoint, written as the trainer does."""
     folder = run / checkpoints.SAVING / f"checkpoint-{step}"
     (folder / "part").mkdir(parents=True)
+    for name in checkpoints.NEEDED:
+        (folder / name).write_text("state")
     for name, text in ({"model": "weights", "part/0": "state"} | files).items():
         (folder / name).write_text(text)
     checkpoints.seal(folder)
@@ -81,8 +83,22 @@ def test_a_named_checkpoint_has_to_be_there_and_whole(tmp_path):
 
 
 def test_a_named_checkpoint_of_a_plain_trainer_is_taken_as_it_is(tmp_path):
-    (tmp_path / "checkpoint-8").mkdir()
+    save(tmp_path, 8)
+    (tmp_path / "checkpoint-8" / "files.json").unlink()
     assert resolve(str(tmp_path / "checkpoint-8"), tmp_path) == tmp_path / "checkpoint-8"
+
+
+@pytest.mark.parametrize("resume", ["auto", "checkpoint-8"])
+def test_weights_alone_are_no_checkpoint_to_go_on_from(tmp_path, resume):
+    folder = tmp_path / checkpoints.SAVING / "checkpoint-8"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text("{}")
+    checkpoints.seal(folder)
+    place = checkpoints.publish(folder, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"it has no scheduler.pt; checkpoints in .*: checkpoint-8. --model .*-8 begin"
+    ):
+        resolve(resume if resume == "auto" else str(place), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +110,7 @@ def test_a_named_checkpoint_of_a_plain_trainer_is_taken_as_it_is(tmp_path):
         (2, "run/checkpoint-1", [1, 3]),
         (1, "run/checkpoint-1", [1, 3]),
         (3, "run/checkpoint-3", [3, 4, 5]),
-        (9, None, [1, 2, 3, 4, 5]),
+        (6, None, [1, 2, 3, 4, 5]),
     ],
 )
 def test_rotation_keeps_the_newest_the_best_and_the_last_steps(tmp_path, limit, best, left):

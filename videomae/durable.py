@@ -63,8 +63,12 @@ class DurableTrainer(Trainer):
             output = super().train(resume_from_checkpoint=checkpoint, **kwargs)
         if self.average is not None and not self.interruption.interrupted:
             self.average.apply()
-        loss = self._total_loss_scalar / max(self.state.global_step, 1)
-        return TrainOutput(output.global_step, loss, output.metrics | {"train_loss": loss})
+        return TrainOutput(output.global_step, output.metrics["train_loss"], output.metrics)
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        if "train_loss" in logs:  # at the end; transformers' divides by the steps since a resume
+            logs["train_loss"] = self._total_loss_scalar / max(self.state.global_step, 1)
+        super().log(logs, *args, **kwargs)
 
     def _init_training_state(self, max_steps, num_update_steps_per_epoch, num_train_epochs, *args) -> tuple[int, int]:
         done = super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *args)

@@ -407,7 +407,8 @@ class VideoMAETrainer(DurableTrainer):
         losses = torch.stack(self._losses)
         if spoiled := (~losses.isfinite()).nonzero().flatten().tolist():
             self._stop("loss", losses[spoiled[0]].item(), spoiled)
-        if self.accelerator.scaler is None and not np.isfinite(float(norm)):  # a scaler leaves such a step out
+        knows = norm is not None and self.accelerator.scaler is None  # DeepSpeed may not tell; a scaler skips the step
+        if knows and not np.isfinite(float(norm)):
             self._stop("gradient", float(norm), range(len(self._batches)))
         return norm
 
