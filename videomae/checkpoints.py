@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SAVING = ".saving"  # folder for what is being written, on the file system of the run
 FILES = "files.json"
+# What a model's folder does not have, nor what --save_only_model leaves: transformers would go on without them.
+NEEDED = ("trainer_state.json", "scheduler.pt")
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -74,16 +76,22 @@ def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
 def resolve(resume: str, output_dir: str | os.PathLike) -> Path | None:
     """The checkpoint that `--resume` names; "auto": the last whole one of the run, None where it has none yet.
 
-    Raises ValueError: no such folder, or not a whole one.
+    Raises ValueError: no such folder, none of a training, or not a whole one.
     """
-    if resume == "auto":
-        return last_checkpoint(output_dir)
-    checkpoint = Path(resume)
+    checkpoint = last_checkpoint(output_dir) if resume == "auto" else Path(resume)
+    if checkpoint is None:
+        return None
+    known = ", ".join(path.name for path in find_checkpoints(output_dir)) or "none"
     if not checkpoint.is_dir():
-        known = ", ".join(path.name for path in find_checkpoints(output_dir)) or "none"
         raise ValueError(f"--resume is {resume}: no such folder; checkpoints in {output_dir}: {known}")
     if (checkpoint / FILES).exists() and (missing := what_is_missing(checkpoint)):
         raise ValueError(f"--resume is {resume}: {missing}; `--resume auto` takes the last whole checkpoint")
+    if lacking := [name for name in NEEDED if not (checkpoint / name).is_file()]:
+        raise ValueError(
+            f"--resume is {resume}: {checkpoint} is no checkpoint to go on from, it has no "
+            f"{' and no '.join(lacking)}; checkpoints in {output_dir}: {known}. --model {checkpoint} begins a new "
+            "run with the weights alone"
+        )
     return checkpoint
 
 
