@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import difflib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -356,6 +357,8 @@ class OptimizationArguments:
 
     def complaints(self) -> list[str]:
         wrong = []
+        if os.path.exists(self.output_dir) and not os.path.isdir(self.output_dir):
+            wrong.append(f"--output_dir is {self.output_dir}, a file, wanted a folder")
         if self.base_learning_rate <= 0:
             wrong.append(f"--base_learning_rate is {self.base_learning_rate}, wanted more than 0")
         if not 0 <= self.min_learning_rate <= self.base_learning_rate:
