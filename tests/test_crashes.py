@@ -320,7 +320,8 @@ def assert_interrupted(running, times):
 def test_a_terminated_program_exits_with_0_and_leaves_nothing_but_a_checkpoint(start, drawn, videos, whole, tmp_path):
     folder = tmp_path / "run"
     running = start(run_pretraining, folder, "--data", videos, *PRETRAINING)
-    running.until(lambda: running.steps() >= drawn.randint(1, LAST_STEP - 3))
+    step = drawn.randint(1, LAST_STEP - 3)
+    running.until(lambda: running.steps() >= step)
     terminate(running.processes())  # the workers, too, as schedulers do
     assert running.end() == 0
     assert_interrupted(running, times=1)
@@ -350,7 +351,8 @@ def test_a_terminated_launcher_has_its_processes_write_one_checkpoint(
     folder = tmp_path / "run"
     argv = ["--data", videos, *PRETRAINING, "--resume", "auto"]
     running = start(run_pretraining, folder, *argv, processes=2)
-    running.until(lambda: running.steps() >= drawn.randint(1, LAST_STEP - 3))
+    step = drawn.randint(1, LAST_STEP - 3)
+    running.until(lambda: running.steps() >= step)
     launcher, *others = running.processes()
     if receivers == "everybody":
         terminate(others)

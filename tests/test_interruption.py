@@ -27,17 +27,17 @@ class Terminate(TrainerCallback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-class TerminateGroup(Terminate):
-    """Sends it to the workers, too, as schedulers do."""
+class TerminatingClips(Clips):
+    """Each of its workers gets SIGTERM in the second epoch, and so does the training, as schedulers do it."""
 
-    def on_step_begin(self, args, state, control, **kwargs):
-        if state.global_step == self.step:
-            for child in torch.multiprocessing.active_children():
-                os.kill(child.pid, signal.SIGTERM)
+    def __getitem__(self, index):
+        if self.epoch == 1:
             os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getppid(), signal.SIGTERM)
+        return super().__getitem__(index)
 
 
-def run(tiny_config, arguments, name="run", callbacks=(), **overrides):
+def run(tiny_config, arguments, name="run", callbacks=(), clips=Clips, **overrides):
     """`train_and_save` of three epochs of four steps, with everything that a resume has to carry."""
     torch.manual_seed(0)
     config = tiny_config(hidden_dropout_prob=0.1, drop_path_rate=0.2)
@@ -53,7 +53,7 @@ def run(tiny_config, arguments, name="run", callbacks=(), **overrides):
         VideoMAEForPreTraining(config),
         arguments(**settings | overrides),
         data_collator=PretrainingCollator(),
-        train_dataset=Clips(config, 9),
+        train_dataset=clips(config, 9),
         eval_dataset=Clips(config, 3),
         callbacks=list(callbacks),
     )
@@ -86,8 +86,8 @@ def test_a_terminated_run_has_a_checkpoint_and_goes_on_to_the_same_end(tiny_conf
 
 def test_data_loader_workers_outlive_the_signal(tiny_config, arguments, tmp_path):
     whole, _ = run(tiny_config, arguments, "whole", dataloader_num_workers=2)
-    _, nothing = run(tiny_config, arguments, callbacks=[TerminateGroup(5)], dataloader_num_workers=2)
-    assert nothing is None and last_checkpoint(tmp_path / "run").name == "checkpoint-6"
+    _, nothing = run(tiny_config, arguments, clips=TerminatingClips, dataloader_num_workers=2)
+    assert nothing is None and last_checkpoint(tmp_path / "run").name == "checkpoint-5"
     resumed, _ = run(tiny_config, arguments, resume="auto", dataloader_num_workers=2)
     assert logged(resumed, "loss") == logged(whole, "loss")
 

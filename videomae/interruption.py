@@ -61,6 +61,7 @@ class InterruptionCallback(TrainerCallback):
         """Have the workers of a loader outlive the SIGTERM that a scheduler sends to every process, as long as this
         one does: the last step needs their data. They end with this process, or when it ends them after the training.
         """
+        loader = getattr(loader, "base_dataloader", loader)  # accelerate's has the one that starts the workers inside
         loader.worker_init_fn = partial(_shielded, self.is_listening, loader.worker_init_fn)
 
     def on_train_begin(self, args, state, control, **kwargs):
