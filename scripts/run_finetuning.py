@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
         processing_class=processor,
         compute_metrics=accuracy,
     )
-    metrics = train_and_save(trainer)
+    metrics = train_and_save(trainer, vars(video) | model_arguments.overrides())
     if metrics is not None and test is not None:
         finish(test, training, metrics)
     return 0

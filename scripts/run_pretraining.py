@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
         if seen is None:
             seen = training_data.make_dataset(videos.train, clips(), seed=training.seed, training=video)
         trainer.add_callback(health_callback(trainer, seen, health))
-    train_and_save(trainer)
+    train_and_save(trainer, vars(video) | model_arguments.overrides())
     return 0
 
 

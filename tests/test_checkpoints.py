@@ -55,6 +55,7 @@ def test_a_checkpoint_takes_the_place_of_an_earlier_one_of_its_step(tmp_path):
     [
         (lambda folder: (folder / "files.json").unlink(), "no files.json"),
         (lambda folder: (folder / "files.json").write_text("{"), "files.json is damaged"),
+        (lambda folder: (folder / "files.json").write_text("[]"), "files.json is damaged"),
         (lambda folder: (folder / "part" / "0").unlink(), "part/0 is missing"),
         (lambda folder: (folder / "model").write_text("wei"), "model has 3 bytes, wanted 7"),
     ],
@@ -101,6 +102,38 @@ def test_weights_alone_are_no_checkpoint_to_go_on_from(tmp_path, resume):
         resolve(resume if resume == "auto" else str(place), tmp_path)
 
 
+def test_a_kill_between_two_checkpoints_of_a_name_leaves_the_older_one(tmp_path, monkeypatch):
+    save(tmp_path, 3, model="old")
+    rename = os.replace
+
+    def rename_once(source, target):
+        rename(source, target)
+        monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    folder = tmp_path / checkpoints.SAVING / "checkpoint-3"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(os, "replace", rename_once)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.publish(folder, tmp_path)
+    monkeypatch.undo()
+    assert names(tmp_path) == []
+    checkpoints.clear(tmp_path)
+    assert names(tmp_path) == ["checkpoint-3"] and (tmp_path / "checkpoint-3" / "model").read_text() == "old"
+    assert not (tmp_path / checkpoints.SAVING).exists()
+
+
+@pytest.mark.parametrize(("after", "left"), [(4, [2, 4]), (9, [2, 4, 6]), (None, [])])
+def test_checkpoints_after_the_one_that_is_resumed_are_set_aside(tmp_path, caplog, after, left):
+    for step in (2, 4, 6):
+        save(tmp_path, step)
+    (tmp_path / "old-checkpoint-6").mkdir()
+    checkpoints.set_aside(tmp_path, after=after and tmp_path / f"checkpoint-{after}")
+    assert names(tmp_path) == [f"checkpoint-{step}" for step in left]
+    for step in {2, 4, 6} - set(left):
+        assert (tmp_path / f"old-checkpoint-{step}" / "model").exists()
+        assert f"checkpoint-{step} is not of this run any more" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("limit", "best", "left"),
     [
@@ -114,7 +147,6 @@ def test_weights_alone_are_no_checkpoint_to_go_on_from(tmp_path, resume):
     ],
 )
 def test_rotation_keeps_the_newest_the_best_and_the_last_steps(tmp_path, limit, best, left):
-    """The newest is not always that of the last step: a run may go on from an earlier one."""
     for step in (1, 2, 4, 5, 3):
         newest = save(tmp_path, step)
     checkpoints.rotate(tmp_path, newest=newest, best=best, limit=limit)
@@ -135,6 +167,17 @@ def test_files_of_a_folder_are_replaced_when_all_of_them_are_written(tmp_path):
 
 
 # ---- of a training ----
+
+
+def test_files_are_there_for_others_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        place = save(tmp_path, 3)
+        with checkpoints.replacing_files(tmp_path) as temporary:
+            (temporary / "model").touch(0o600)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (place / "model", tmp_path / "model")} == {0o640}
 
 
 def test_every_checkpoint_of_a_training_is_whole(tiny_config, arguments, tmp_path):
@@ -164,7 +207,9 @@ def test_the_best_checkpoint_is_known_by_its_final_name(tiny_config, arguments, 
     assert all(torch.equal(weight, weights[name]) for name, weight in trainer.model.state_dict().items())
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("writing file failed")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed writing file")]
+)
 def test_a_full_disk_is_an_error_that_leaves_the_last_checkpoint(tiny_config, arguments, tmp_path, monkeypatch, error):
     save_tensors = torch.save
 

@@ -79,8 +79,8 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_videos_of_its_batch(tiny
     trainer, message = run(Spoiled, tiny_config, arguments, value=value)
     report = json.loads((tmp_path / "run" / "nonfinite_loss.json").read_text())
     assert report["videos"] == batch_of(trainer, step=3, forward=1)
-    assert (report["step"], report["what"], report["value"]) == (3, "loss", str(value))
-    assert f"the loss is {value} in step 3, epoch 1.50" in message and "--resume auto" in message
+    assert (report["step"], report["what"], report["value"]) == (4, "loss", str(value))
+    assert f"the loss is {value} in step 4, epoch 1.50" in message and "--resume auto" in message
     clips = load_file(tmp_path / "run" / report["batch"])
     trainer.train_dataset.set_epoch(1)
     items = [trainer.train_dataset[int(name.removesuffix(".mp4"))] for name in report["videos"]]

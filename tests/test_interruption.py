@@ -84,6 +84,49 @@ def test_a_terminated_run_has_a_checkpoint_and_goes_on_to_the_same_end(tiny_conf
     assert curves(resumed) == curves(whole)
 
 
+class TerminateInValidation(TrainerCallback):
+    """Sends it while the second validation is looked at, the one after the last step of an epoch."""
+
+    def on_prediction_step(self, args, state, control, **kwargs):
+        if state.global_step == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("epochs", [2, 3])  # the last validation of a run, and one before it
+def test_a_signal_in_a_validation_ends_the_run_after_it(tiny_config, arguments, tmp_path, epochs):
+    whole, metrics = run(tiny_config, arguments, "whole", num_train_epochs=epochs)
+    _, nothing = run(tiny_config, arguments, callbacks=[TerminateInValidation()], num_train_epochs=epochs)
+    assert nothing is None and last_checkpoint(tmp_path / "run").name == "checkpoint-8"
+    resumed, found = run(tiny_config, arguments, resume="auto", num_train_epochs=epochs)
+    assert found["eval_loss"] == metrics["eval_loss"]
+    assert curves(resumed) == curves(whole)
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.6])
+def test_the_checkpoint_of_a_terminated_run_outlives_the_best_one(tiny_config, arguments, tmp_path, ema_decay):
+    keep = {"load_best_model_at_end": True, "greater_is_better": True, "metric_for_best_model": "loss"}
+    keep |= {"save_total_limit": 1, "ema_decay": ema_decay}
+    whole, _ = run(tiny_config, arguments, "whole", **keep)
+    run(tiny_config, arguments, callbacks=[Terminate(9)], **keep)
+    found = [path.name for path in find_checkpoints(tmp_path / "run")]
+    assert found == ["checkpoint-4", "checkpoint-10"]  # the loss falls, so the first one is the best
+    resumed, _ = run(tiny_config, arguments, resume="auto", **keep)
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+
+
+def test_a_run_that_goes_on_from_earlier_leaves_its_other_branch(tiny_config, arguments, tmp_path):
+    every = {"save_strategy": "steps", "save_steps": 2, "save_total_limit": None}
+    run(tiny_config, arguments, **every)
+    early = str(tmp_path / "run" / "checkpoint-4")
+    run(tiny_config, arguments, callbacks=[Terminate(6)], resume=early, **every)
+    assert last_checkpoint(tmp_path / "run").name == "checkpoint-7"
+    assert (tmp_path / "run" / "old-checkpoint-12").is_dir()
+    with pytest.raises(ValueError, match="whole has checkpoints of a run already"):
+        run(tiny_config, arguments, "whole", **every)
+        run(tiny_config, arguments, "whole", resume=early, **every)
+
+
 def test_data_loader_workers_outlive_the_signal(tiny_config, arguments, tmp_path):
     whole, _ = run(tiny_config, arguments, "whole", dataloader_num_workers=2)
     _, nothing = run(tiny_config, arguments, clips=TerminatingClips, dataloader_num_workers=2)

@@ -108,7 +108,7 @@ IMPORTS = {
     "labels": {"tables"},
     "listing": {"exclusion", "folders", "labels", "lists", "stored", "tables"},
     "lists": {"folders", "labels", "tables"},
-    "loss_scale": set(),
+    "loss_scale": {"divergence"},
     "masking": set(),
     "mixing": set(),
     "modeling_videomae": {"configuration_videomae", "masking"},

@@ -19,12 +19,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from .files import write_json
+from .files import open_to_others, write_json
 
 logger = logging.getLogger(__name__)
 
 SAVING = ".saving"  # folder for what is being written, on the file system of the run
 FILES = "files.json"
+TORCH_CAN_NOT_WRITE = ("PytorchStreamWriter", "iostream")  # in the messages of its RuntimeErrors
+OLD = "old-"  # before the name of a checkpoint: another one has taken its place
 # What a model's folder does not have, nor what --save_only_model leaves: transformers would go on without them.
 NEEDED = ("trainer_state.json", "scheduler.pt")
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -54,6 +56,8 @@ def what_is_missing(checkpoint: Path) -> str | None:
     except OSError:
         return f"no {FILES}: written by another program, or not to its end"
     except ValueError:
+        return f"{FILES} is damaged"
+    if not isinstance(sizes, dict):
         return f"{FILES} is damaged"
     for name, size in sizes.items():
         path = checkpoint / name
@@ -101,6 +105,8 @@ def writing(what: str, output_dir: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_CAN_NOT_WRITE):
+            raise  # of another process, say
         whole = last_checkpoint(output_dir)
         then = "begin again" if whole is None else "go on with --resume auto"
         raise CheckpointError(
@@ -128,17 +134,19 @@ def seal(folder: Path) -> None:
     """Have the files of a folder reach the disk, and list them in files.json."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in paths:
+        open_to_others(path)
         _sync(path)
     write_json(folder / FILES, {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths})
     _sync(folder / FILES)
-    _sync(folder)
+    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        _sync(path)
 
 
 def publish(saved: Path, output_dir: str | os.PathLike) -> Path:
     """Rename a folder in `SAVING` to its place in the run, where it replaces one of the same name."""
     place = Path(output_dir) / saved.name
-    if place.exists():  # of a run that was resumed from an earlier step: the same step again
-        os.replace(place, saved.with_name(f"old-{saved.name}"))
+    if place.exists():  # the same step again: `clear` puts it back where a kill comes in between
+        os.replace(place, saved.with_name(f"{OLD}{saved.name}"))
     os.replace(saved, place)
     _sync(place.parent)
     clear(output_dir)
@@ -147,7 +155,25 @@ def publish(saved: Path, output_dir: str | os.PathLike) -> Path:
 
 def clear(output_dir: str | os.PathLike) -> None:
     """Remove what a save left behind that did not come to its end."""
-    shutil.rmtree(Path(output_dir) / SAVING, ignore_errors=True)
+    saving = Path(output_dir) / SAVING
+    for old in saving.glob(f"{OLD}*"):
+        place = saving.parent / old.name.removeprefix(OLD)
+        if not place.exists():
+            os.replace(old, place)
+    shutil.rmtree(saving, ignore_errors=True)
+
+
+def set_aside(output_dir: str | os.PathLike, *, after: Path | None) -> None:
+    """Rename the checkpoints of a run that are later than the one that it goes on from (None: all), so that it does
+    not go on from them later. They are kept, as old-checkpoint-STEP."""
+    for checkpoint in find_checkpoints(output_dir):
+        if after is None or step_of(checkpoint) > step_of(after):
+            aside = checkpoint.with_name(f"{OLD}{checkpoint.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(checkpoint, aside)
+            logger.warning(
+                "%s is not of this run any more: it is %s now, which you may remove", checkpoint, aside.name
+            )
 
 
 def rotate(output_dir: str | os.PathLike, *, newest: Path, best: str | None, limit: int | None) -> None:
@@ -174,6 +200,7 @@ def replacing_files(folder: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         for path in sorted(temporary.iterdir()):
+            open_to_others(path)
             _sync(path)
             os.replace(path, folder / path.name)
     finally:

@@ -47,8 +47,8 @@ def stop(
     content = {"what": what, "value": str(value), **where, "videos": list(videos), "batch": tensors.name}
     write_json(report, content)
     raise NonFiniteLossError(
-        f"the {what} is {value} in step {where['step']}, epoch {where['epoch']:.2f}: stopped before it reached the "
-        f"weights. {report} names the videos of the batch, {tensors.name} holds their clips. Look at these videos; "
+        f"the {what} is {value} in step {where['step']}, epoch {where['epoch']:.2f}. "
+        f"{report} names the videos of the batch, {tensors.name} holds their clips. Look at these videos; "
         "else lower the learning rate, lengthen the warm-up, clip gradients (--max_grad_norm 1), or train in bf16 or "
         "fp32 instead of fp16. --resume auto goes on from the last checkpoint"
     )

@@ -10,12 +10,13 @@ import contextlib
 import os
 from pathlib import Path
 
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, suppress_progress_bars
 
 from . import checkpoints
-from .continuation import ContinuationCallback, patience_is_spent
+from .continuation import ContinuationCallback, Hyperparameters, patience_is_spent, take_over
 from .ema import FOLDER as EMA_FOLDER
 from .epochs import EpochEndCallback
 from .interruption import InterruptionCallback
@@ -28,12 +29,15 @@ class DurableTrainer(Trainer):
         average: the `WeightAverage` of a training with `ema_decay`, else None.
         checkpoint: what the training went on from, or None.
         interruption: knows whether SIGTERM ended the training.
+        settings: what else the result depends on (of clips, say), by name; checkpoints remember it, and a resumed run
+            tells what changed.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.average = None
         self.checkpoint = None
+        self.settings = {}
         self._is_saving = False
         if self.args.ema_decay is not None and self.is_deepspeed_enabled:
             raise ValueError(
@@ -72,16 +76,26 @@ class DurableTrainer(Trainer):
 
     def _init_training_state(self, max_steps, num_update_steps_per_epoch, num_train_epochs, *args) -> tuple[int, int]:
         done = super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *args)
-        return (num_train_epochs, 0) if patience_is_spent(self.state) else done
+        if self.checkpoint is not None:
+            take_over(self.state, self, max_steps)
+        return (num_train_epochs, 0) if patience_is_spent(self.state, self.args.early_stopping_patience) else done
+
+    def _finalize_training(self, *args) -> TrainOutput:
+        """As the Trainer's, which with a limit of 1 would remove the checkpoint to go on from, though."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        best, self.args.load_best_model_at_end = self.args.load_best_model_at_end, self._takes_best()
+        try:
+            return super()._finalize_training(*args)
+        finally:
+            self.args.save_total_limit, self.args.load_best_model_at_end = limit, best
+
+    def _takes_best(self) -> bool:
+        return self.args.load_best_model_at_end and not self.interruption.interrupted
 
     def _load_best_model(self) -> None:
         if self.average is None:
             return super()._load_best_model()
-        best = self.state.best_model_checkpoint
-        self.state.best_model_checkpoint = os.path.join(best, EMA_FOLDER)
-        super()._load_best_model()
-        self.state.best_model_checkpoint = best
-        self.average.take_weights()
+        self.average.load(Path(self.state.best_model_checkpoint))
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         with self.averaged():
@@ -153,7 +167,8 @@ class DurableTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         if not self.args.should_save:
             return super()._save(output_dir, state_dict)
-        with checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
+        quiet = suppress_progress_bars() if self.args.disable_tqdm else contextlib.nullcontext()
+        with quiet, checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
             super()._save(str(temporary), state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, *args, **kwargs) -> None:
@@ -161,8 +176,13 @@ class DurableTrainer(Trainer):
             super()._load_from_checkpoint(resume_from_checkpoint, *args, **kwargs)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        given = None
+        if isinstance(self.lr_scheduler, LambdaLR) and not self.is_deepspeed_enabled:
+            given = Hyperparameters(self.optimizer, self.lr_scheduler)
         with checkpoints.reading(checkpoint):
             super()._load_optimizer_and_scheduler(checkpoint)
+        if given is not None:
+            given.restore()
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         with checkpoints.reading(checkpoint):

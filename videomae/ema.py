@@ -65,12 +65,6 @@ class WeightAverage:
         self._is_applied = not self._is_applied
 
     @torch.no_grad()
-    def take_weights(self) -> None:
-        """Begin again at the model's weights."""
-        for name, weight in self._weights.items():
-            self._average[name].copy_(weight)
-
-    @torch.no_grad()
     def load(self, checkpoint: Path) -> None:
         """Go on from the average in a checkpoint.
 

@@ -20,12 +20,17 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's own 0600 would hide the file from everybody else
+        open_to_others(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def open_to_others(path: Path) -> None:
+    """The permissions of a new file, for one that was made with 0600 (by mkstemp, by safetensors)."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> Path:
@@ -35,4 +40,4 @@ def write_json(path: str | os.PathLike, content: Any) -> Path:
     return Path(path)
 
 
-__all__ = ["replacing", "write_json"]
+__all__ = ["open_to_others", "replacing", "write_json"]

@@ -53,6 +53,7 @@ COLLAPSED = "collapsed"
 TOO_EARLY = "too early to tell"
 DIVERGED = "diverged"
 
+GREY_LEVEL = 1 / 255  # of 8 bits; clips that differ by less are flat
 LEAST_EXPLAINED = 0.05  # share of the better guess's error that a network which learns is at least rid of
 LEAST_DEVIATION = 0.02  # of the features, as a share of that of the clips themselves; below it they are collapsed
 EARLY = 0.1  # share of the steps in which being at the baseline says nothing; and as long as the rate warms up
@@ -148,7 +149,7 @@ class Check:
     def explained(self) -> float:
         """Share of the better baseline's error that the network is rid of; negative where it is worse."""
         best = min(self.zero, self.visible_mean)
-        return 1 - self.loss / best if best else 0.0  # 0: every patch is flat, there is nothing to explain
+        return 1 - self.loss / best if best > GREY_LEVEL**2 else 0.0  # flat patches: there is nothing to explain
 
     def verdict(self, *, is_early: bool) -> str:
         """One of the five. `is_early`: being no better than the baselines says nothing yet."""
@@ -378,6 +379,7 @@ class HealthCallback(TrainerCallback):
             collate_fn=ClassificationCollator(),
             generator=torch.Generator(),  # without one, loaders draw from torch's own, and the training would change
         )
+        self.trainer.interruption.shield(loader)
         features = torch.cat([self._features(batch["pixel_values"]) for batch in loader])
         return self.trainer.accelerator.gather(features)[: len(videos)]
 

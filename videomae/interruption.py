@@ -55,7 +55,7 @@ class InterruptionCallback(TrainerCallback):
     def _note(self, signum, frame):
         if not self.requested:
             self.requested = True
-            logger.warning("SIGTERM: the training ends after this step, with a checkpoint")
+            logger.warning("SIGTERM: the training ends after this step or validation, with a checkpoint")
 
     def shield(self, loader: DataLoader) -> None:
         """Have the workers of a loader outlive the SIGTERM that a scheduler sends to every process, as long as this
@@ -74,6 +74,10 @@ class InterruptionCallback(TrainerCallback):
         self.interrupted = control.should_training_stop = True
         if state.global_step % self.steps_per_epoch:
             control.should_save = True
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        if self._agreed():  # meanwhile
+            self.interrupted = control.should_training_stop = control.should_save = True
 
     def on_epoch_end(self, args, state, control, **kwargs):
         if not self.interrupted:

@@ -11,25 +11,40 @@ import warnings
 
 from transformers import TrainerCallback
 
+from .divergence import NonFiniteLossError
+
 logger = logging.getLogger(__name__)
 
 LOWEST_SANE_SCALE = 1.0  # from here on gradients overflow by themselves
+MOST_SKIPPED = 40  # in a row: from torch's first scale, 2**16, to fp16's smallest number, 2**-24
 
 
 class LossScaleCallback(TrainerCallback):
-    """Explains the steps that fp16 leaves out, and keeps the schedule: as in the papers it counts them."""
+    """Explains the steps that fp16 leaves out, and keeps the schedule: as in the papers it counts them.
+
+    Raises NonFiniteLossError where too many in a row are left out.
+    """
 
     def __init__(self, accelerator):
         self.accelerator = accelerator
         self.skipped = 0
+        self.in_a_row = 0
 
-    def on_optimizer_step(self, args, state, control, lr_scheduler=None, **kwargs):
+    def on_step_end(self, args, state, control, lr_scheduler=None, **kwargs):
         if not self.accelerator.optimizer_step_was_skipped:
+            self.in_a_row = 0
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that the optimiser has taken no step yet
             lr_scheduler.step()  # the Trainer does not, then, and the cosine would not come to its end
         self.skipped += 1
+        self.in_a_row += 1
+        if self.in_a_row >= MOST_SKIPPED:
+            raise NonFiniteLossError(
+                f"{self.in_a_row} steps in a row were left out, up to step {state.global_step}: the gradients "
+                "overflow fp16 with any loss scale. Train in bf16 or fp32 (--fp16 false), or lower the learning rate; "
+                "--resume auto goes on from the last checkpoint"
+            )
         scaler = self.accelerator.scaler
         if scaler is None:
             return

@@ -8,13 +8,15 @@ VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import nn
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
@@ -23,6 +25,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from . import checkpoints, divergence
 from .arguments import OptimizationArguments, flag
 from .bad_videos import BadVideos
+from .divergence import NonFiniteLossError
 from .durable import DurableTrainer
 from .epochs import EpochCallback, EpochSampler
 from .files import replacing, write_json
@@ -31,6 +34,12 @@ from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
 
 logger = logging.getLogger(__name__)
+
+# Settings of a program that do not change what a training with the same videos does.
+WHERE_DATA_ARE = frozenset(
+    ("data", "validation_data", "data_root", "exclude", "validate", "class_names", "on_bad_video", "max_bad_share")
+    + ("test_views",)
+)
 
 BASE_BATCH = 256  # the total batch that base learning rates are given for
 
@@ -266,7 +275,8 @@ class VideoMAETrainer(DurableTrainer):
     reports its loss; label smoothing, class weights, mixup and CutMix, in training only; the log tells the share of
     the time that was spent waiting for data, as "data_wait", and how many videos were left out, as "bad_videos".
 
-    A loss or gradient that is not finite raises `divergence.NonFiniteLossError` before it reaches the weights.
+    A loss or gradient that is not finite raises `divergence.NonFiniteLossError`, before it reaches the weights (with
+    DeepSpeed after: its backward pass is its step).
     """
 
     args: VideoMAETrainingArguments
@@ -402,13 +412,19 @@ class VideoMAETrainer(DurableTrainer):
         return loss
 
     def _get_grad_norm(self, *args, **kwargs):
-        """As the Trainer's, for every step before the optimiser's; here, because the device is waited for anyway."""
+        """As the Trainer's, which asks before each step of the optimiser. Looks at the losses, too: then, so that the
+        device is waited for once in a step."""
         norm = super()._get_grad_norm(*args, **kwargs)
-        losses = torch.stack(self._losses)
-        if spoiled := (~losses.isfinite()).nonzero().flatten().tolist():
-            self._stop("loss", losses[spoiled[0]].item(), spoiled)
-        knows = norm is not None and self.accelerator.scaler is None  # DeepSpeed may not tell; a scaler skips the step
-        if knows and not np.isfinite(float(norm)):
+        spoiled = [forward for forward, loss in enumerate(torch.stack(self._losses).tolist()) if not np.isfinite(loss)]
+        # DeepSpeed may not tell the norm. A scaler leaves out a step with such a gradient, though not such a loss.
+        overflows = norm is not None and self.accelerator.scaler is None and not np.isfinite(float(norm))
+        if overflows:  # in all processes: the one with the loss tells
+            is_elsewhere = any(gather_object([bool(spoiled)])) and not spoiled
+            if is_elsewhere:
+                raise NonFiniteLossError("the loss of another process is not finite: its message says more")
+        if spoiled:
+            self._stop("loss", self._losses[spoiled[0]].item(), spoiled)
+        if overflows:
             self._stop("gradient", float(norm), range(len(self._batches)))
         return norm
 
@@ -420,7 +436,7 @@ class VideoMAETrainer(DurableTrainer):
             batches=[self._batches[forward] for forward in forwards],
             videos=[name for forward in forwards for name in self._videos_of(forward)],
             where={
-                "step": state.global_step,
+                "step": state.global_step + 1,  # which it would have been
                 "epoch": state.epoch,
                 "seed": args.seed,
                 "learning_rate": self._get_learning_rate(),
@@ -465,21 +481,24 @@ class VideoMAETrainer(DurableTrainer):
         super().log(logs, *args, **kwargs)
 
 
-def train_and_save(trainer: VideoMAETrainer) -> dict | None:
+def train_and_save(trainer: VideoMAETrainer, settings: Mapping[str, Any] = MappingProxyType({})) -> dict | None:
     """Train, look at the validation videos where there are any, and leave what a run leaves in its output folder.
 
     That is model and processor, trainer_state.json (the curves) and metrics.json: the last metrics, and as
-    "bad_videos" the paths that any process skipped. `resume` says where it goes on.
+    "bad_videos" the paths that any process skipped. `resume` says where it goes on. `settings` are those of the clips
+    and the model: checkpoints remember them, and a resumed run tells which are others.
 
     Returns the metrics; None where SIGTERM ended the training, which leaves a checkpoint and nothing else.
     Raises ValueError: a checkpoint to go on from that is not there; an output folder that has checkpoints, without
     `resume`.
     """
     args = trainer.args
+    trainer.settings = {name: value for name, value in settings.items() if name not in WHERE_DATA_ARE}
     metrics = trainer.train(resume_from_checkpoint=_start(args)).metrics
     if trainer.interruption.interrupted:
         state = trainer.state
-        logger.warning(
+        log = logger.warning if state.is_world_process_zero else logger.debug
+        log(
             "SIGTERM ended the training after step %d of %d: %s is whole, --resume auto goes on from it",
             state.global_step,
             state.max_steps,
@@ -502,12 +521,19 @@ def train_and_save(trainer: VideoMAETrainer) -> dict | None:
 def _start(args: VideoMAETrainingArguments) -> Path | None:
     """The checkpoint to go on from, the same in every process."""
     resume = args.resume or args.resume_from_checkpoint
+    checkpoint = None
     if resume is not None:
+        if args.should_save:
+            checkpoints.clear(args.output_dir)
+        PartialState().wait_for_everyone()
         (checkpoint,) = broadcast_object_list([checkpoints.resolve(resume, args.output_dir)])
-        return checkpoint
+        if resume == "auto" or checkpoint.resolve().parent == Path(args.output_dir).resolve():
+            if args.should_save:
+                checkpoints.set_aside(args.output_dir, after=checkpoint)
+            return checkpoint
     if found := checkpoints.find_checkpoints(args.output_dir):
         raise ValueError(
             f"{args.output_dir} has checkpoints of a run already, the last one is {found[-1].name}: go on from it "
             "with --resume auto, or take another --output_dir"
         )
-    return None
+    return checkpoint
