@@ -50,7 +50,7 @@ setup(
     package_dir={"videomae.scripts": "scripts"},
     package_data={"videomae": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST_REQUIRES, "tracking": TRACKING_REQUIRES},
+    extras_require={"test": TEST_REQUIRES, "tracking": TRACKING_REQUIRES, "deepspeed": ["deepspeed>=0.19"]},
     entry_points={"console_scripts": ["videomae = videomae.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
