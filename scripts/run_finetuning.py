@@ -86,7 +86,8 @@ def accuracy(prediction) -> dict[str, float]:
     """Accuracies in percent, as of `videomae evaluate --views 1x1`: one clip is one video here."""
     import torch
 
-    from videomae.evaluation import accuracy_metrics, probabilities
+    from videomae.evaluation import probabilities
+    from videomae.metrics import accuracy_metrics
 
     scores = probabilities(torch.from_numpy(prediction.predictions), problem_type=None)
     return accuracy_metrics(scores, prediction.label_ids)

@@ -46,6 +46,8 @@ _MODULES = (
     "inference",
     "listing",
     "masking",
+    "metric_modules",
+    "metrics",
     "mixing",
     "preparation",
     "probes",

@@ -27,10 +27,11 @@ from .data import (
     VideoDataset,
     make_processor,
 )
-from .evaluation import accuracy_metrics, score_videos
+from .evaluation import score_videos
 from .inference import load_checkpoint
 from .listing import class_names, load_videos
 from .masking import tube_mask
+from .metrics import accuracy_metrics
 from .modeling_videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
 from .synthetic import MotionSet, write_motion_set
 from .training import VideoMAETrainer, VideoMAETrainingArguments

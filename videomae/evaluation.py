@@ -13,10 +13,20 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
+from .metrics import known_problem_type, metrics_of
 from .video import VideoDecodeError
 
 # Views that go through the network together. Fixed, so that a video's score does not depend on what surrounds it.
 VIEWS_PER_FORWARD = 4
+SHOWN = {
+    "top1": "top-1 {:.2f} %",
+    "top5": "top-5 {:.2f} %",
+    "mean_class_accuracy": "mean class accuracy {:.2f} %",
+    "calibration_error": "calibration error {:.2f} %",
+    "mAP": "mAP {:.2f} %",
+    "mae": "mean absolute error {:.4g}",
+    "r2": "R² {:.3f}",
+}
 
 
 class VideoViews(Dataset):
@@ -43,12 +53,12 @@ class VideoViews(Dataset):
 def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
     """Logits (…, K) to scores, in float32: softmax, sigmoid for multi-label, the numbers themselves for regression.
 
-    A single output is regression unless `problem_type` says otherwise, as in `classification_loss`.
+    None: `metrics.known_problem_type`. Raises ValueError for an unknown problem type.
     """
-    logits = logits.float()
-    if problem_type == "regression" or (problem_type is None and logits.shape[-1] == 1):
+    kind, logits = known_problem_type(problem_type, logits.shape[-1]), logits.float()
+    if kind == "regression":
         return logits
-    return logits.sigmoid() if problem_type == "multi_label_classification" else logits.softmax(dim=-1)
+    return logits.sigmoid() if kind == "multi_label_classification" else logits.softmax(dim=-1)
 
 
 @torch.inference_mode()
@@ -94,14 +104,14 @@ def measure(
     model,
     processor,
     videos: Sequence,
-    labels: Sequence[int],
+    labels: Sequence,
     *,
     split: str,
     num_segments: int = 1,
     num_crops: int = 1,
     num_workers: int = 0,
 ) -> dict[str, float | int | str]:
-    """`accuracy_metrics` of all videos, with "split" and "views". Shows how far it is.
+    """`metrics.metrics_of` all videos, with "split" and "views". Shows how far it is.
 
     On several processes each of them scores every P-th video, and all return the metrics of all videos.
 
@@ -122,30 +132,13 @@ def measure(
     shown = tqdm(scores, total=len(share), desc=f"{views} views", unit="video", disable=not state.is_main_process)
     scored = dict(gather_object(list(zip(share, shown, strict=True))))
     scores = torch.stack([scored[number] for number in range(len(videos))])
-    return accuracy_metrics(scores, labels) | {"split": split, "views": views}
+    return metrics_of(scores, labels, model.config.problem_type) | {"split": split, "views": views}
 
 
 def describe(metrics: dict[str, float | int | str]) -> str:
     """What `measure` found, in one line."""
-    return (
-        f"{metrics['num_videos']} videos of {metrics['split']}, {metrics['views']} views each: "
-        f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
-        f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
-    )
-
-
-def accuracy_metrics(scores: torch.Tensor, labels: Sequence[int]) -> dict[str, float | int]:
-    """Top-1, top-5 and mean class accuracy, in percent, of scores (videos, K) against class indices (videos,)."""
-    labels = torch.as_tensor(labels)
-    ranked = scores.argsort(dim=1, descending=True)
-    correct = ranked[:, 0] == labels
-    per_class = [correct[labels == label].float().mean() for label in labels.unique()]
-    return {
-        "top1": 100 * correct.float().mean().item(),
-        "top5": 100 * (ranked[:, :5] == labels[:, None]).any(dim=1).float().mean().item(),
-        "mean_class_accuracy": 100 * torch.stack(per_class).mean().item(),
-        "num_videos": len(labels),
-    }
+    shown = ", ".join(text.format(metrics[name]) for name, text in SHOWN.items() if name in metrics)
+    return f"{metrics['num_videos']} videos of {metrics['split']}, {metrics['views']} views each: {shown}"
 
 
 def parse_views(text: str) -> tuple[int, int]:
@@ -159,7 +152,6 @@ def parse_views(text: str) -> tuple[int, int]:
 __all__ = [
     "VIEWS_PER_FORWARD",
     "VideoViews",
-    "accuracy_metrics",
     "describe",
     "measure",
     "parse_views",
