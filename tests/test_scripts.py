@@ -156,7 +156,7 @@ def test_predict_takes_frames_arrays_and_lists(run, classifier, tiny_clip, tmp_p
     assert code == 0 and [row["video"].rpartition("/")[2] for row in rows] == ["clip.npy", "frames", "frames"]
     assert rows[0]["labels"] == rows[1]["labels"] == rows[2]["labels"]
     code, out, error = run("predict", classifier, tmp_path / "list.csv", "--json")
-    assert code == 1 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
+    assert code == 2 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
 
 
 @pytest.mark.parametrize("kind", ["channels", "short"])
@@ -170,7 +170,7 @@ def test_predict_goes_on_after_a_video_that_does_not_fit(run, classifier, labell
         np.save(tmp_path / "other.npy", np.zeros((3, 30, 40, 3), np.uint8))
         expected = "3 frames"
     code, out, error = run("predict", classifier, tmp_path / "other.npy", good)
-    assert code == 1 and "5.mp4: " in out and "other.npy" in error and expected in error
+    assert code == 2 and "5.mp4: " in out and "other.npy" in error and expected in error
     fails(run("predict", classifier, tmp_path / "other.npy"), expected)
 
 
@@ -187,7 +187,7 @@ def test_predict_takes_files_and_folders(run, classifier, labelled):
 def test_predict_goes_on_after_a_bad_file_and_says_so(run, classifier, labelled, tmp_path):
     (tmp_path / "bad.mp4").write_text("text")
     code, out, error = run("predict", classifier, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4")
-    assert code == 1
+    assert code == 2
     assert "bad.mp4" in error and "2.mp4: " in out
 
 
@@ -212,11 +212,39 @@ def test_reconstruct_draws_arrays_of_floats_with_any_number_of_channels(run, tin
 
 
 def test_reconstruct_keeps_the_pictures_of_two_videos_apart(run, autoencoder, tiny_clip, tmp_path):
-    first, second = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4")
-    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    first, second, other = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4"), tiny_clip("b/clip.v1.mp4")
+    options = ("--mask_ratio", 0.75, "--formats", "png", "--output_dir", tmp_path / "out")
     assert run("reconstruct", autoencoder, first, second, *options)[0] == 0
-    assert {"clip.v1.png", "clip.v2.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
-    fails(run("reconstruct", autoencoder, first, tiny_clip("b/clip.v1.mp4"), *options), "drawn as clip.v1.png")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"clip.v1.png", "clip.v2.png"}
+    assert run("reconstruct", autoencoder, first, other, *options)[0] == 0
+    assert {"a-clip.v1.png", "b-clip.v1.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_reconstruct_prints_what_it_writes_as_json_and_makes_films(run, autoencoder, labelled, tmp_path):
+    options = ("--mask", "random", "--mask_ratio", 0.5, "--formats", "mp4", "--output_dir", tmp_path / "out", "--json")
+    code, out, _ = run("reconstruct", autoencoder, labelled / "wave" / "2.mp4", labelled / "clap" / "0.mp4", *options)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [line["pictures"] for line in lines] == [[str(tmp_path / "out" / f"{n}.mp4")] for n in (2, 0)]
+    assert lines[0] == json.loads((tmp_path / "out" / "2.json").read_text())
+    assert lines[0]["mask"] == "random" and lines[0]["psnr"] != lines[1]["psnr"]
+
+
+def test_reconstruct_predicts_what_a_v2_decoder_predicts(run, tiny_config, labelled, tmp_path):
+    model = save(VideoMAEForPreTraining(tiny_config(image_size=[16, 32])), tmp_path / "v2", frame_stride=2)
+    options = (labelled / "wave" / "2.mp4", "--mask_ratio", 0.75, "--output_dir", tmp_path / "out", "--json")
+    psnr = {}
+    for ratio in (0, 0.5):
+        code, out, _ = run("reconstruct", model, *options, "--decoder_mask_ratio", ratio)
+        psnr[ratio] = json.loads(out)["psnr"]
+    assert code == 0 and psnr[0] != psnr[0.5]
+    fails(run("reconstruct", model, *options, "--decoder_mask_ratio", 0.1), "a mask ratio of 0.1 hides 0 of the 4")
+
+
+def test_reconstruct_goes_on_after_a_bad_file_and_says_so(run, autoencoder, labelled, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    code, out, error = run("reconstruct", autoencoder, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4", *options)
+    assert code == 1 and "bad.mp4" in error and "2.png: PSNR" in out
 
 
 def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_path):

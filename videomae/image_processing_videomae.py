@@ -8,15 +8,13 @@ same pixels.
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from huggingface_hub.utils import httpx
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 from transformers.image_processing_utils import BatchFeature
@@ -33,6 +31,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn, make_batched_metadata
 
 from .augmentation import whole_frame
+from .downloads import downloaded, is_address
 from .frames import open_video
 from .video import (
     PROTOCOLS,
@@ -488,16 +487,17 @@ def _is_file(video) -> bool:
     return isinstance(video, (str, Path, bytes, Mapping)) or hasattr(video, "seek")
 
 
-def _open(source) -> VideoReader:
+@contextmanager
+def _open(source) -> Iterator[VideoReader]:
     if isinstance(source, torch.Tensor):
-        return _Frames(source)
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        source = _download(source)
-    return open_video(source)
+        yield _Frames(source)
+        return
+    with downloaded(source) if is_address(source) else nullcontext(source) as file, open_video(file) as reader:
+        yield reader
 
 
 @dataclass
-class _Frames(AbstractContextManager):
+class _Frames:
     """Frames in memory, uint8 (num_frames, C, H, W), with what `VideoMAEVideoProcessor.views` uses of a reader."""
 
     frames: torch.Tensor
@@ -509,19 +509,6 @@ class _Frames(AbstractContextManager):
 
     def read(self, indices: list[int]) -> torch.Tensor:
         return self.frames[indices]
-
-    def __exit__(self, *exception) -> None:
-        pass
-
-
-def _download(url: str) -> BytesIO:
-    try:
-        content = httpx.get(url, follow_redirects=True).raise_for_status().content
-    except httpx.HTTPError as error:
-        raise VideoDecodeError(url, f"could not be fetched ({str(error).splitlines()[0]})") from error
-    file = BytesIO(content)
-    file.name = url  # for the reader's messages
-    return file
 
 
 def _batch(videos, to_rgb: bool) -> list:
