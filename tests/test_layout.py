@@ -66,6 +66,8 @@ IMPORTS = {
         "masking",
         "metrics",
         "modeling_videomae",
+        "pictures",
+        "plots",
         "synthetic",
         "training",
         "visualization",
@@ -100,6 +102,8 @@ IMPORTS = {
         "files",
         "listing",
         "modeling_videomae",
+        "pictures",
+        "plots",
         "probes",
         "training",
         "visualization",
@@ -118,6 +122,8 @@ IMPORTS = {
     "modeling_videomae": {"configuration_videomae", "masking"},
     "named_videos": {"downloads", "folders", "listing", "lists"},
     "peers": {"augmentation", "clips", "image_processing_videomae", "stopwatch", "video"},
+    "pictures": {"files"},
+    "plots": {"files"},
     "preparation": {
         "children",
         "files",
@@ -160,7 +166,7 @@ IMPORTS = {
     "training_data": {"arguments", "checking", "data", "labels", "listing", "shards", "stored", "streaming"},
     "transcoding": {"frames", "video"},
     "video": set(),
-    "visualization": {"files", "masking", "modeling_videomae"},
+    "visualization": {"masking", "modeling_videomae", "pictures"},
 }
 # The package's own machinery; no attributes of `videomae`.
 NOT_FOR_USERS = {

@@ -49,6 +49,8 @@ _MODULES = (
     "metric_modules",
     "metrics",
     "mixing",
+    "pictures",
+    "plots",
     "preparation",
     "probes",
     "rand_augment",

@@ -32,6 +32,8 @@ from .data import ClassificationCollator, PretrainingCollator, VideoDataset
 from .files import write_json
 from .listing import class_names, load_videos
 from .modeling_videomae import VideoMAEForPreTraining, normalized, reconstruction_targets
+from .pictures import save_strip
+from .plots import save_panels
 from .probes import (
     chance_level,
     effective_rank,
@@ -41,7 +43,7 @@ from .probes import (
     split_rows,
 )
 from .training import VideoMAETrainer
-from .visualization import reconstruct, save_panels, save_strip
+from .visualization import reconstruct
 
 logger = logging.getLogger(__name__)
 
@@ -316,7 +318,7 @@ class HealthCallback(TrainerCallback):
             for number, drawing in enumerate(drawings):
                 name = f"step-{check.step:07}-clip-{number}.png"
                 title = f"epoch {check.epoch:g}"
-                save_strip(drawing, folder / "health" / name, num_columns=FRAMES_OF_A_PICTURE, title=title)
+                save_strip(drawing.rows(), folder / "health" / name, num_columns=FRAMES_OF_A_PICTURE, title=title)
             self._write(folder)
 
     def _measure(self, state) -> Check:
