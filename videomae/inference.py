@@ -12,7 +12,12 @@ from torch.utils.data import DataLoader
 from .evaluation import VideoViews, video_score
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .metrics import known_problem_type
-from .modeling_videomae import VideoMAEForVideoClassification, VideoMAEPreTrainedModel
+from .modeling_videomae import (
+    VideoMAEForPreTraining,
+    VideoMAEForVideoClassification,
+    VideoMAEModel,
+    VideoMAEPreTrainedModel,
+)
 from .video import VideoDecodeError
 
 MULTI_LABEL_THRESHOLD = 0.5  # a label is on where it is more likely than not
@@ -31,6 +36,7 @@ def load_checkpoint(
     says nothing about them.
 
     Args:
+        model_class: what the checkpoint must be; `VideoMAEPreTrainedModel`: whichever VideoMAE it is.
         overrides: for `from_pretrained`, such as `num_frames`, which the processor then follows.
 
     Raises:
@@ -42,12 +48,21 @@ def load_checkpoint(
         raise FileNotFoundError(f"{source}: no such folder.")
     device = _checked_device(device)
     architectures = model_class.config_class.from_pretrained(source).architectures or [model_class.__name__]
+    model_class = _find_class(architectures) if model_class is VideoMAEPreTrainedModel else model_class
     if model_class.__name__ not in architectures:
         raise ValueError(f"{source} holds a {architectures[0]}, wanted a {model_class.__name__}.")
     processor = VideoMAEVideoProcessor.from_pretrained(source)
     model = model_class.from_pretrained(source, **overrides)
     model.config.image_mean, model.config.image_std = processor.image_mean, processor.image_std
     return model.to(device).eval(), processor.adapted_to(model.config)
+
+
+def _find_class(architectures: Sequence[str]) -> type[VideoMAEPreTrainedModel]:
+    """The class of ours that is among these names; a classifier, which the caller then asks for, where none is."""
+    return next(
+        (each for each in (VideoMAEForPreTraining, VideoMAEModel) if each.__name__ in architectures),
+        VideoMAEForVideoClassification,
+    )
 
 
 def _is_local(source: str) -> bool:
