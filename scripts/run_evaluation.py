@@ -59,13 +59,19 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.evaluation_data import open_evaluation_videos
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
+    from videomae.metrics import known_problem_type
 
     process = PartialState(cpu=arguments.device == "cpu")
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
     processor.check_views(num_segments, num_crops)  # before the videos are listed
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
     found = open_evaluation_videos(
-        arguments.data, names, split=arguments.split, root=arguments.data_root, exclude=arguments.exclude
+        arguments.data,
+        names,
+        problem_type=known_problem_type(model.config.problem_type, len(names)),
+        split=arguments.split,
+        root=arguments.data_root,
+        exclude=arguments.exclude,
     )
     metrics = measure(
         model,

@@ -1,5 +1,6 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 import json
+from functools import partial
 
 import datasets
 import numpy as np
@@ -196,7 +197,7 @@ def test_validation_gives_the_scores_and_metrics_of_one_view(
         data_collator=ClassificationCollator(),
         eval_dataset=VideoDataset(table, ValidationClips(processor)),
         processing_class=processor,
-        compute_metrics=run_finetuning.accuracy,
+        compute_metrics=partial(run_finetuning.measure, problem_type=None),
     )
     validation = trainer.predict(trainer.eval_dataset)
     scores = torch.stack(list(score_videos(model, processor, paths)))

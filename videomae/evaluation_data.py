@@ -8,19 +8,19 @@ from typing import Any
 
 import datasets
 
-from .listing import class_names as names_of
 from .listing import find_split, load_videos
 from .shards import TarShards, are_shards, find_shard_splits
+from .targets import SINGLE, with_targets
 
 PREFERRED_SPLITS = ("test", "validation")
 
 
 @dataclass
 class EvaluationVideos:
-    """What to open of each video (`frames.open_video`), and the number of its class."""
+    """What to open of each video (`frames.open_video`), and its target, such as the number of its class."""
 
     videos: Sequence[Any]
-    labels: Sequence[int]
+    labels: Sequence
     split: str
 
     def __len__(self) -> int:
@@ -46,6 +46,7 @@ def open_evaluation_videos(
     source: str | os.PathLike,
     class_names: Sequence[str],
     *,
+    problem_type: str = SINGLE,
     split: str | None = None,
     root: str | os.PathLike | None = None,
     exclude: str | os.PathLike | None = None,
@@ -55,32 +56,39 @@ def open_evaluation_videos(
     Args:
         source: as `listing.load_videos` takes it, or tar shards (`shards.find_shards`).
         class_names: the model's. Labels of the data become their positions; integers already are.
+        problem_type: the model's: how labels are meant (`targets`).
         split: default: test, else validation, else the first there is.
         root: what the paths of a list are relative to.
         exclude: videos to leave out, as `listing.load_videos` takes them.
 
     Raises:
-        ValueError: videos without labels, no such split, `root` or `exclude` for tar shards; and as `load_videos`,
-            `find_shard_splits` and `TarShards`.
+        ValueError: videos without labels, no such split, `root`, `exclude` or another problem type than one class a
+            video for tar shards; and as `load_videos`, `with_targets`, `find_shard_splits` and `TarShards`.
     """
     in_shards = are_shards(source)
     for name, value in (("root", root), ("exclude", exclude)):
         if in_shards and value is not None:
             raise ValueError(f"{source}: tar shards have no use for {name}={str(value)!r}")
+    of_classes = problem_type == SINGLE
+    if in_shards and not of_classes:
+        raise ValueError(f"{source}: tar shards have one class a video, the model is of {problem_type}")
     if in_shards:
         splits = find_shard_splits(source)
-    else:
+    elif of_classes:
         splits = load_videos(source, class_names=class_names, root=root, exclude=exclude)
+    else:
+        splits = load_videos(source, problem_type=problem_type, root=root, exclude=exclude)
     wanted = split or next(name for name in (*PREFERRED_SPLITS, *splits) if name in splits)
     found = find_split(str(source), splits, wanted)
-    return videos_of(TarShards(splits[found], class_names=class_names) if in_shards else splits[found], found)
+    if in_shards:
+        return videos_of(TarShards(splits[found], class_names=class_names), found)
+    return videos_of(with_targets(splits[found], class_names, problem_type), found)
 
 
 def videos_of(table: datasets.Dataset | TarShards, split: str) -> EvaluationVideos:
-    """The videos of an open table or of open shards. Raises ValueError for videos without labels."""
+    """The videos of an open table, whose labels are targets, or of open shards."""
     if isinstance(table, TarShards):
         return EvaluationVideos(ShardVideos(table), table.labels.tolist(), split)
-    names_of(table)  # raises for videos without labels
     return EvaluationVideos(table["video"], table["label"], split)
 
 
