@@ -18,7 +18,7 @@ pictures of papers do; it looks better than the network is, and its PSNR is not 
 Of frames with more than three channels the first three are drawn; values that are not of 8 bits are drawn from the
 smallest to the largest of each channel, and PSNR is measured in that range.
 
-Exit code 1: some of the videos could not be read (they are named on stderr); 2: none of them.
+Exit code 2: a video could not be read (it is named on stderr, the others are drawn).
 """
 
 import argparse
@@ -32,7 +32,7 @@ from videomae import cli
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub name of a pre-trained checkpoint")
-    parser.add_argument("videos", nargs="+", help="files, folders of frames, arrays (.npy, .npz) or URLs")
+    parser.add_argument("videos", nargs="+", help="files, folders, arrays (.npy, .npz), lists, patterns and URLs")
     parser.add_argument("--mask", choices=("tube", "random", "frame"), default="tube", help="(default: tube)")
     parser.add_argument("--mask_ratio", type=float, default=0.9, help="share of hidden patches (default: 0.9)")
     parser.add_argument(
@@ -72,18 +72,23 @@ def draw_masks(arguments, grid):
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
+    from tqdm import tqdm
+
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
     from videomae.modeling_videomae import VideoMAEForPreTraining
+    from videomae.named_videos import find_named_videos
     from videomae.pictures import picture_names, save_pictures
     from videomae.video import VideoDecodeError
     from videomae.visualization import reconstruct
 
-    names = picture_names(arguments.videos)
+    videos = find_named_videos(arguments.videos)
+    names = picture_names(videos)
     model, processor = load_checkpoint(arguments.model, VideoMAEForPreTraining, device=arguments.device)
     masked, decoded = draw_masks(arguments, model.config.grid)
     unreadable = 0
-    for video, name in zip(arguments.videos, names, strict=True):
+    bar = tqdm(videos, unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
+    for video, name in zip(bar, names, strict=True):
         try:
             clip = processor.views(video, num_segments=1, num_crops=1)[0]
         except VideoDecodeError as error:
@@ -105,9 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         }
         write_json(arguments.output_dir / f"{name}.json", result)
         print(json.dumps(result) if arguments.json else described(result), flush=True)
-    if unreadable == len(arguments.videos):
-        return 2
-    return 1 if unreadable else 0
+    return 2 if unreadable else 0
 
 
 def described(result) -> str:

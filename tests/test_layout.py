@@ -78,6 +78,7 @@ IMPORTS = {
     "durable": {"checkpoints", "continuation", "ema", "epochs", "interruption"},
     "ema": {"modeling_videomae"},
     "epochs": set(),
+    "evaluating": set(),
     "evaluation": {"metrics", "video"},
     "evaluation_data": {"listing", "shards", "targets"},
     "final_test": {
@@ -90,6 +91,7 @@ IMPORTS = {
         "training_data",
     },
     "exclusion": {"tables"},
+    "explanation": {"evaluating", "modeling_videomae", "pictures"},
     "files": set(),
     "flops": {"configuration_videomae", "recipes"},
     "folders": {"frames", "tables", "video"},
@@ -99,6 +101,7 @@ IMPORTS = {
         "clips",
         "configuration_videomae",
         "data",
+        "evaluating",
         "files",
         "listing",
         "modeling_videomae",
@@ -177,7 +180,7 @@ IMPORTS = {
     },
     "transcoding": {"frames", "video"},
     "video": set(),
-    "visualization": {"masking", "modeling_videomae", "pictures"},
+    "visualization": {"configuration_videomae", "evaluating", "masking", "modeling_videomae", "pictures"},
 }
 # The package's own machinery; no attributes of `videomae`.
 NOT_FOR_USERS = {
@@ -197,6 +200,7 @@ NOT_FOR_USERS = {
     "durable",
     "ema",
     "epochs",
+    "evaluating",
     "evaluation_data",
     "exclusion",
     "files",

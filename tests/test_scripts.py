@@ -244,7 +244,52 @@ def test_reconstruct_goes_on_after_a_bad_file_and_says_so(run, autoencoder, labe
     (tmp_path / "bad.mp4").write_text("text")
     options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
     code, out, error = run("reconstruct", autoencoder, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4", *options)
-    assert code == 1 and "bad.mp4" in error and "2.png: PSNR" in out
+    assert code == 2 and "bad.mp4" in error and "2.png: PSNR" in out
+
+
+def test_explain_draws_a_classifier_and_writes_its_maps(run, classifier, labelled, tmp_path):
+    options = ("--formats", "png", "mp4", "--save_maps", "--output_dir", tmp_path / "out")
+    code, out, _ = run("explain", classifier, labelled / "wave" / "2.mp4", *options, "--json")
+    result = json.loads(out)
+    assert code == 0 and result["pictures"] == [str(tmp_path / "out" / f"2.{name}") for name in ("png", "mp4")]
+    model, processor = load_checkpoint(classifier)
+    best = predict(model, processor, labelled / "wave" / "2.mp4", top_k=1)[0]
+    assert (result["class"], result["score"]) == (best["label"], pytest.approx(best["score"], abs=1e-6))
+    for method in ("rollout", "grad-cam"):
+        map_ = np.load(tmp_path / "out" / f"2.{method}.npy")
+        assert map_.shape == (2, 3, 4)
+        assert map_[tuple(result["largest_at"][method])] == map_.max() > 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_explain_shows_what_speaks_for_the_class_asked_for(run, classifier, labelled, tmp_path):
+    video, out = labelled / "wave" / "2.mp4", tmp_path / "out"
+    options = ("--methods", "grad-cam", "--formats", "png", "--save_maps", "--output_dir", out)
+    maps = {}
+    for name in NAMES:
+        code, printed, _ = run("explain", classifier, video, "--class", name, *options)
+        assert code == 0 and f"2.png: {name} " in printed
+        maps[name] = np.load(out / "2.grad-cam.npy")
+    assert not np.allclose(maps["clap"], maps["wave"]) and not (out / "2.rollout.npy").exists()
+    fails(run("explain", classifier, video, "--class", "jump", *options), "--class: label 'jump' is unknown", "clap")
+    fails(
+        run("explain", classifier, video, "--class", "wave", "--methods", "rollout"), "an attention rollout knows no"
+    )
+
+
+def test_explain_draws_the_rollout_of_a_pretrained_checkpoint(run, autoencoder, labelled, tmp_path):
+    code, out, _ = run("explain", autoencoder, labelled, "--formats", "png", "--output_dir", tmp_path / "out")
+    assert code == 0 and "largest at rollout" in out and "grad-cam" not in out
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    fails(run("explain", autoencoder, labelled, "--methods", "grad-cam"), "is no classifier")
+    fails(run("explain", autoencoder, labelled, "--class", "wave"), "is no classifier")
+
+
+def test_explain_goes_on_after_a_bad_file_and_says_so(run, autoencoder, labelled, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    options = ("--formats", "png", "--output_dir", tmp_path / "out")
+    code, out, error = run("explain", autoencoder, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4", *options)
+    assert code == 2 and "bad.mp4" in error and "2.png; largest" in out
 
 
 def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_path):

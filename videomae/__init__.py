@@ -39,6 +39,7 @@ _MODULES = (
     "data",
     "directions",
     "evaluation",
+    "explanation",
     "flops",
     "frames",
     "health",

@@ -13,14 +13,13 @@ Shapes: B clips of a batch, N patches, Nd of them decoded, P values of a patch, 
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers import TrainerCallback
@@ -29,6 +28,7 @@ from .arguments import HealthArguments
 from .clips import ValidationClips
 from .configuration_videomae import VideoMAEConfig
 from .data import ClassificationCollator, PretrainingCollator, VideoDataset
+from .evaluating import evaluating
 from .files import write_json
 from .listing import class_names, load_videos
 from .modeling_videomae import VideoMAEForPreTraining, normalized, reconstruction_targets
@@ -305,7 +305,7 @@ class HealthCallback(TrainerCallback):
 
     def _check(self, state, control) -> None:
         folder = Path(self.trainer.args.output_dir)
-        with _evaluating(self.trainer.model):
+        with evaluating(self.trainer.model), torch.no_grad():
             check = self._measure(state)
             drawings = self._draw()
         self.checks.append(check)
@@ -430,19 +430,6 @@ def _panels(checks: Sequence[Check]) -> dict[str, dict[str, list[tuple[float, fl
     }
     drawn = {label: {name: curve(of) for name, of in curves.items()} for label, curves in panels.items()}
     return {label: curves for label, curves in drawn.items() if all(curves.values())}
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 __all__ = [

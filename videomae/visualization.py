@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .configuration_videomae import VideoMAEConfig
+from .evaluating import evaluating
 from .masking import positions_from_mask
 from .modeling_videomae import VideoMAEForPreTraining, cut_patches, intensities
 from .pictures import PictureRow, displayed
@@ -44,7 +46,7 @@ class Reconstruction:
     def rows(self, *, true_statistics: bool = False) -> list[PictureRow]:
         """The versions to draw. `true_statistics` adds the flattering one, where there is one."""
         drawn = [
-            PictureRow("original", displayed(self.original), self._units()),
+            original_row(self.original, is_rescaled=self.is_rescaled),
             PictureRow("masked", displayed(self.masked), f"{100 * self.hidden_share:.0f} % hidden"),
             PictureRow("reconstructed", displayed(self.honest), self._quality()),
         ]
@@ -53,21 +55,29 @@ class Reconstruction:
             drawn.append(PictureRow("flattered", displayed(self.with_hidden_statistics), note))
         return drawn
 
-    def _units(self) -> str:
-        """Which of the channels are drawn, where they are not those of RGB or grey, and in which range."""
-        channels = self.original.shape[1]
-        notes = []
-        if channels not in (1, 3):
-            notes.append(f"channels 0, 1, 2 of {channels}" if channels > 3 else f"channel 0 of {channels}")
-        if self.is_rescaled:
-            notes.append("each from its smallest to its largest value")
-        return "; ".join(notes)
-
     def _quality(self) -> str:
         note = f"PSNR {self.psnr:.1f} dB (hidden patches filled with the mean: {self.baseline_psnr:.1f} dB)"
         if self.predicted_share < 1:
             note += f"; {100 * self.predicted_share:.0f} % of the hidden patches are predicted"
         return note
+
+
+def original_row(drawn: torch.Tensor, *, is_rescaled: bool) -> PictureRow:
+    """The row of a clip as it is: `drawable` frames (T, C, H, W) and, in a note, which channels they show in which
+    range, where those are not 8 bits of RGB or grey."""
+    channels = drawn.shape[1]
+    notes = []
+    if channels not in (1, 3):
+        notes.append(f"channels 0, 1, 2 of {channels}" if channels > 3 else f"channel 0 of {channels}")
+    if is_rescaled:
+        notes.append("each from its smallest to its largest value")
+    return PictureRow("original", displayed(drawn), "; ".join(notes))
+
+
+def drawable(clip: torch.Tensor, config: VideoMAEConfig) -> torch.Tensor:
+    """uint8 (T, C, H, W) of a clip, uint8 or normalised; other units are drawn as the top of this file says."""
+    low, span = _drawn_range(clip, config)
+    return _to_bytes((intensities(clip, config) - low[:, None, None]) / span[:, None, None])
 
 
 @torch.inference_mode()
@@ -80,20 +90,19 @@ def reconstruct(
     """Hide the patches of `bool_masked_pos` (N,) of a clip (T, C, H, W), uint8 or normalised, and let the network fill
     them in: all of them, or those of `bool_decoded_pos` (N,), VideoMAE V2's mask of the decoder.
 
-    The model is put into evaluation mode.
-
     Raises:
         ValueError: a clip that does not fit the network, or an impossible mask.
     """
-    config = model.eval().config
+    config = model.config
     clip = clip.cpu().contiguous()
     decoded_mask = None if bool_decoded_pos is None else bool_decoded_pos[None]
     visible, decoded = positions_from_mask(bool_masked_pos[None], decoded_mask, num_patches=config.num_patches)
-    logits = model(
-        pixel_values=clip[None].to(model.device),
-        visible_positions=visible.to(model.device),
-        decoded_positions=decoded.to(model.device),
-    ).logits
+    with evaluating(model):
+        logits = model(
+            pixel_values=clip[None].to(model.device),
+            visible_positions=visible.to(model.device),
+            decoded_positions=decoded.to(model.device),
+        ).logits
     is_hidden = bool_masked_pos[decoded[0]].bool()  # V2's decoder predicts some visible patches too
     predicted_at = decoded[:, is_hidden]
     low, span = _drawn_range(clip, config)
@@ -169,4 +178,4 @@ def _psnr(predicted, truth):
     return (-10 * error.clamp_min(1e-10).log10()).item()
 
 
-__all__ = ["Reconstruction", "reconstruct"]
+__all__ = ["Reconstruction", "drawable", "original_row", "reconstruct"]
