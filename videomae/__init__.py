@@ -40,11 +40,14 @@ _MODULES = (
     "directions",
     "evaluation",
     "explanation",
+    "feature_files",
+    "features",
     "flops",
     "frames",
     "health",
     "image_processing_videomae",
     "inference",
+    "judgement",
     "listing",
     "masking",
     "metric_modules",
@@ -66,6 +69,7 @@ _MODULES = (
     "transcoding",
     "video",
     "visualization",
+    "windows",
 )
 __all__ = ["__version__", "register", *_MODULE_OF]
 

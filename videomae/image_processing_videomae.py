@@ -261,7 +261,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         if isinstance(video_url_or_urls, list):
             fetched = [self.fetch_videos(source, sample_indices_fn) for source in video_url_or_urls]
             return [list(column) for column in zip(*fetched, strict=True)]
-        with _open(video_url_or_urls) as reader:
+        with opened(video_url_or_urls) as reader:
             info = reader.info
             metadata = VideoMetadata(
                 total_num_frames=info.num_frames,
@@ -355,8 +355,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             ValueError: as `check_views`.
         """
         self.check_views(num_segments, num_crops)
-        is_open = not (_is_file(video) or isinstance(video, torch.Tensor))
-        with nullcontext(video) if is_open else _open(video) as frames:
+        with opened(video) as frames:
             segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]
             needed = sorted(set().union(*segments))
             images = frames.read(needed)
@@ -488,12 +487,18 @@ def _is_file(video) -> bool:
 
 
 @contextmanager
-def _open(source) -> Iterator[VideoReader]:
+def opened(source) -> Iterator[VideoReader]:
+    """A reader of a video: a path, URL, bytes, file object or frames. One that is open already stays so.
+
+    Raises VideoDecodeError where it can not be fetched or opened.
+    """
     if isinstance(source, torch.Tensor):
         yield _Frames(source)
-        return
-    with downloaded(source) if is_address(source) else nullcontext(source) as file, open_video(file) as reader:
-        yield reader
+    elif not _is_file(source):
+        yield source
+    else:
+        with downloaded(source) if is_address(source) else nullcontext(source) as file, open_video(file) as reader:
+            yield reader
 
 
 @dataclass
