@@ -31,6 +31,7 @@ _MODULE_OF = {
     "VideoMAEVideoProcessor": "image_processing_videomae",
 }
 _MODULES = (
+    "annotation",
     "augmentation",
     "checking",
     "clips",
@@ -43,12 +44,14 @@ _MODULES = (
     "feature_files",
     "features",
     "flops",
+    "frame_streams",
     "frames",
     "health",
     "image_processing_videomae",
     "inference",
     "judgement",
     "listing",
+    "live",
     "masking",
     "metric_modules",
     "metrics",
@@ -60,7 +63,10 @@ _MODULES = (
     "rand_augment",
     "recipes",
     "modeling_videomae",
+    "segments",
     "shards",
+    "sliding",
+    "smoothing",
     "streamed_rows",
     "streaming",
     "scanning",
@@ -69,6 +75,7 @@ _MODULES = (
     "transcoding",
     "video",
     "visualization",
+    "watching",
     "windows",
 )
 __all__ = ["__version__", "register", *_MODULE_OF]
