@@ -71,7 +71,7 @@ def feature_shape(model: VideoMAEPreTrainedModel, pool: str = "mean") -> tuple[i
     return (*model.config.grid[:kept], model.config.hidden_size)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def clip_features(
     model: VideoMAEPreTrainedModel, pixel_values: Tensor, *, layer: int | None = None, pool: str = "mean"
 ) -> Tensor:
