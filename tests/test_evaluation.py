@@ -12,8 +12,6 @@ from videomae import VideoMAEForVideoClassification, VideoMAETrainer, VideoMAEVi
 from videomae.clips import ValidationClips
 from videomae.data import ClassificationCollator, VideoDataset
 from videomae.evaluation import (
-    describe,
-    measure,
     parse_views,
     probabilities,
     score_videos,
@@ -137,21 +135,6 @@ def test_views_that_are_no_views_raise(text):
     with pytest.raises(ValueError, match="wanted SEGMENTSxCROPS"):
         parse_views(text)
     assert parse_views("5x3") == (5, 3)
-
-
-# ---- all videos ----
-
-
-def test_all_videos_are_measured_and_described(model, processor, tiny_clip):
-    paths = [tiny_clip(f"{i}.mp4", num_frames=10 + 9 * i) for i in range(4)]
-    best = [score.argmax().item() for score in score_videos(model, processor, paths, num_segments=2, num_crops=3)]
-    labels = [*best[:3], (best[3] + 1) % 7]
-    metrics = measure(model, processor, paths, labels, split="test", num_segments=2, num_crops=3)
-    assert (metrics["top1"], metrics["num_videos"], metrics["split"], metrics["views"]) == (75, 4, "test", "2x3")
-    assert describe(metrics | {"top5": 100.0, "mean_class_accuracy": 62.5, "calibration_error": 12.345}) == (
-        "4 videos of test, 2x3 views each: top-1 75.00 %, top-5 100.00 %, mean class accuracy 62.50 %, "
-        "calibration error 12.35 %"
-    )
 
 
 # ---- validation during training is this evaluation with 1x1 views ----

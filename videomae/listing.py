@@ -7,7 +7,7 @@ Nothing here opens a video. "video" is a path, or {"path", "bytes"} where the so
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,12 +97,14 @@ def read_videos(
     class_names: Sequence[str] | None = None,
     labels: bool = True,
     problem_type: str | None = None,
+    rename: Callable[[Collection[str]], Mapping[str, str]] | None = None,
     root: str | os.PathLike | None = None,
     exclude: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
 ) -> FoundVideos:
     """What `load_videos` returns, and what is wrong with single videos and classes, which it raises.
 
-    A label that is wrong is None. All other errors of `load_videos` are raised here, too.
+    A label that is wrong is None. All other errors of `load_videos` are raised here, too. `rename` is asked for
+    {label: class} of all labels that name one class each (`label_maps`); those that it leaves out stay.
     """
     if class_names is not None and not class_names:
         raise ValueError("class_names is empty")
@@ -114,6 +116,8 @@ def read_videos(
     elif class_names is None:
         _read_numbers(tables)
     _check_one_kind(name, tables, class_names)
+    if rename is not None:
+        _rename(tables.values(), rename)
     if class_names is None:
         class_names = _find_class_names(tables)
     _number_classes(tables.values(), class_names)
@@ -329,6 +333,13 @@ def _read_numbers(tables: dict[str, Table]) -> None:
         for table in listed:
             table.labels = [float(label) if label else label for label in table.labels]
             table.feature = datasets.Value("float32")
+
+
+def _rename(tables: Iterable[Table], rename: Callable[[Collection[str]], Mapping[str, str]]) -> None:
+    named = [table for table in tables if table.labels is not None and table.feature is None]
+    found = rename({label for table in named for label in table.labels})
+    for table in named:
+        table.labels = [found.get(label, label) for label in table.labels]
 
 
 def _check_one_kind(name: str, tables: dict[str, Table], class_names: Sequence[str] | None) -> None:

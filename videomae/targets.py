@@ -138,7 +138,7 @@ def with_targets(videos: datasets.Dataset, names: Sequence[str], problem_type: s
             rows = [[_inner(label).names[number] for number in row] for row in rows]
         targets, wrong = _hot_rows([list(map(label_text, row)) for row in rows], names)
     if wrong:
-        paths = _paths(videos)
+        paths = video_names(videos)
         raise ValueError(summary("labels", [Complaint(row, f"{paths[row]}: {text}") for row, text in wrong.items()]))
     return videos.remove_columns("label").add_column("label", targets, feature=TARGETS)
 
@@ -167,7 +167,7 @@ def _hot_rows(rows: list[list[str]], names: Sequence[str]) -> tuple[list[list[fl
     return hot, wrong
 
 
-def _paths(videos: datasets.Dataset) -> list[str]:
+def video_names(videos: datasets.Dataset) -> list[str]:
     """What to call the videos by."""
     if isinstance(videos.features["video"], datasets.Value):
         return videos["video"][:]
@@ -175,4 +175,13 @@ def _paths(videos: datasets.Dataset) -> list[str]:
     return [path or f"row {number}" for number, path in enumerate(paths)]
 
 
-__all__ = ["MULTI", "REGRESSION", "SINGLE", "output_names", "problem_type_of", "read_as", "with_targets"]
+__all__ = [
+    "MULTI",
+    "REGRESSION",
+    "SINGLE",
+    "output_names",
+    "problem_type_of",
+    "read_as",
+    "video_names",
+    "with_targets",
+]
