@@ -7,7 +7,8 @@
 
 The clip is the middle of the video, cropped in its centre, with the frames and the size of the checkpoint, and no
 patch is hidden. Writes NAME.png (a strip of frames) and NAME.gif, or what --formats says; --save_maps adds
-NAME.rollout.npy and NAME.grad-cam.npy, the numbers on the grid (t, h, w) of the patches.
+NAME.rollout.npy and NAME.grad-cam.npy, the numbers on the grid (t, h, w) of the patches. NAME is that of the file;
+videos of a folder keep their place in it.
 
   rollout    what the network's answer is made of, following the attention of all its blocks back to the patches
              (Abnar and Zuidema 2020). It knows no class. Its colours go from the smallest to the largest share, and
@@ -103,18 +104,17 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.files import replacing
     from videomae.inference import load_checkpoint
     from videomae.modeling_videomae import VideoMAEPreTrainedModel
-    from videomae.named_videos import find_named_videos
-    from videomae.pictures import picture_names, save_pictures
+    from videomae.output_names import find_output_names
+    from videomae.pictures import save_pictures
     from videomae.video import VideoDecodeError
 
-    videos = find_named_videos(arguments.videos)
-    names = picture_names(videos)
+    videos = find_output_names(arguments.videos)
     model, processor = load_checkpoint(arguments.model, VideoMAEPreTrainedModel, device=arguments.device)
     methods = choose_methods(arguments, model)
     asked = None if arguments.class_name is None else class_index(model.config, arguments.class_name)
     unreadable = 0
-    bar = tqdm(videos, unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
-    for video, name in zip(bar, names, strict=True):
+    bar = tqdm(videos.items(), unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
+    for video, name in bar:
         try:
             clip = processor.views(video, num_segments=1, num_crops=1)[0]
         except VideoDecodeError as error:

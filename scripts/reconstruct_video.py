@@ -7,7 +7,7 @@
 
 The clip is the middle of the video, cropped in its centre, with the frames and the size of the checkpoint. Writes
 NAME.png (a strip of frames), NAME.gif (or what --formats says) and NAME.json for each video, where NAME is that of its
-file, after that of its folder where two have the same.
+file; videos of a folder keep their place in it.
 
 PSNR is measured over the hidden patches, and printed beside that of the simplest guess: every hidden patch is filled
 with the mean of the visible ones near it. A network that is not better than that has learned nothing that shows.
@@ -77,18 +77,17 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.files import write_json
     from videomae.inference import load_checkpoint
     from videomae.modeling_videomae import VideoMAEForPreTraining
-    from videomae.named_videos import find_named_videos
-    from videomae.pictures import picture_names, save_pictures
+    from videomae.output_names import find_output_names
+    from videomae.pictures import save_pictures
     from videomae.video import VideoDecodeError
     from videomae.visualization import reconstruct
 
-    videos = find_named_videos(arguments.videos)
-    names = picture_names(videos)
+    videos = find_output_names(arguments.videos)
     model, processor = load_checkpoint(arguments.model, VideoMAEForPreTraining, device=arguments.device)
     masked, decoded = draw_masks(arguments, model.config.grid)
     unreadable = 0
-    bar = tqdm(videos, unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
-    for video, name in zip(bar, names, strict=True):
+    bar = tqdm(videos.items(), unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
+    for video, name in bar:
         try:
             clip = processor.views(video, num_segments=1, num_crops=1)[0]
         except VideoDecodeError as error:

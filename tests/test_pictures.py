@@ -9,7 +9,6 @@ from videomae.pictures import (
     ColourBar,
     PictureRow,
     displayed,
-    picture_names,
     save_gif,
     save_mp4,
     save_pictures,
@@ -114,17 +113,3 @@ def test_other_channels_than_three_are_displayed_as_colours_or_grey():
     assert (displayed(clip) == clip[:, :3].permute(0, 2, 3, 1).numpy()).all()
     grey = displayed(clip[:, :2])
     assert grey.shape == (2, 3, 4, 3) and (grey == clip[:, 0, :, :, None].numpy()).all()
-
-
-def test_pictures_are_named_after_their_files_and_as_many_folders_as_it_takes():
-    assert picture_names(["a/x.mp4", "b/y.v2.mp4"]) == ["x", "y.v2"]
-    assert picture_names(["left/0.mp4", "up/0.mp4", "up/1.mp4"]) == ["left-0", "up-0", "1"]
-    assert picture_names(["test/left/0.mp4", "train/left/0.mp4"]) == ["test-left-0", "train-left-0"]
-    assert picture_names(["/0.mp4", "a/0.mp4"]) == ["-0", "a-0"]
-
-
-def test_videos_whose_pictures_would_overwrite_each_other_raise():
-    with pytest.raises(ValueError, match="a/x.mp4 is named twice"):
-        picture_names(["a/x.mp4", "b/y.mp4", "a/x.mp4"])
-    with pytest.raises(ValueError, match="drawn as a-x.png"):
-        picture_names(["a/x.mp4", "a/x.avi"])

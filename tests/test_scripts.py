@@ -217,7 +217,7 @@ def test_reconstruct_keeps_the_pictures_of_two_videos_apart(run, autoencoder, ti
     assert run("reconstruct", autoencoder, first, second, *options)[0] == 0
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"clip.v1.png", "clip.v2.png"}
     assert run("reconstruct", autoencoder, first, other, *options)[0] == 0
-    assert {"a-clip.v1.png", "b-clip.v1.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert len(list((tmp_path / "out").glob("clip.v1-????????.png"))) == 2  # the same name, and a hash
 
 
 def test_reconstruct_prints_what_it_writes_as_json_and_makes_films(run, autoencoder, labelled, tmp_path):
@@ -280,7 +280,7 @@ def test_explain_shows_what_speaks_for_the_class_asked_for(run, classifier, labe
 def test_explain_draws_the_rollout_of_a_pretrained_checkpoint(run, autoencoder, labelled, tmp_path):
     code, out, _ = run("explain", autoencoder, labelled, "--formats", "png", "--output_dir", tmp_path / "out")
     assert code == 0 and "largest at rollout" in out and "grad-cam" not in out
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 6 and (tmp_path / "out" / "wave" / "2.png").is_file()
     fails(run("explain", autoencoder, labelled, "--methods", "grad-cam"), "is no classifier")
     fails(run("explain", autoencoder, labelled, "--class", "wave"), "is no classifier")
 

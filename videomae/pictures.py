@@ -8,7 +8,6 @@ A strip has a row for each version and a column for a frame; an animation and a 
 Pixels are enlarged by whole factors, never smoothed: what looks like a pixel is one.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -52,24 +51,6 @@ def displayed(clip: torch.Tensor) -> np.ndarray:
     """uint8 (T, C, H, W) -> (T, H, W, 3): the first three channels, or of fewer the first, in grey."""
     clip = clip[:, :3] if clip.shape[1] >= 3 else clip[:, :1].expand(-1, 3, -1, -1)
     return clip.permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def picture_names(videos: Sequence[str]) -> list[str]:
-    """A file name for each video: its own without the extension, after those of its folders where that is not enough.
-
-    Raises:
-        ValueError: a video is named twice.
-    """
-    if repeated := [video for video, count in Counter(videos).items() if count > 1]:
-        raise ValueError(f"{', '.join(repeated)} is named twice: its pictures would overwrite each other")
-    parts = [(*Path(video).parent.parts, Path(video).stem) for video in videos]
-    names = ["-".join(part[-1:]) for part in parts]
-    for depth in range(2, max(map(len, parts), default=0) + 1):
-        counts = Counter(names)
-        names = ["-".join(p[-depth:]) if counts[name] > 1 else name for name, p in zip(names, parts, strict=True)]
-    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise ValueError(f"several videos would be drawn as {', '.join(repeated)}.png: draw one after the other")
-    return [name.replace("/", "").replace(":", "") for name in names]
 
 
 # ---- strips ---------------------------------------------------------------------------------------------------------
@@ -227,7 +208,6 @@ __all__ = [
     "ColourBar",
     "PictureRow",
     "displayed",
-    "picture_names",
     "save_gif",
     "save_mp4",
     "save_pictures",
