@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from .downloads import is_address
@@ -41,7 +40,7 @@ def find_output_names(words: Iterable[str]) -> dict[str, str]:
 
 def safe_name(name: str) -> str:
     """A relative path of which no part leaves its folder, is hidden, or is taken for something else by a shell."""
-    parts = [_safe_part(part) for part in PurePosixPath(name.replace(os.sep, "/")).parts]
+    parts = [_safe_part(part) for part in name.replace(os.sep, "/").split("/")]
     return "/".join(part for part in parts if part) or "video"
 
 
