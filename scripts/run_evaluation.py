@@ -57,6 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--protocol", choices=("dense", "uniform"), help="sampling (default: the checkpoint's)")
     parser.add_argument(
+        "--official_resize", action="store_true", help="resize frames without antialiasing, as the authors' code does"
+    )
+    parser.add_argument(
         "--results", help="file (csv or parquet) of each video's scores; one that is there is continued"
     )
     parser.add_argument("--output_dir", type=Path, help="where metrics.json and confusion_matrix.csv go")
@@ -91,8 +94,9 @@ def main(argv: list[str] | None = None) -> int:
 
     process = PartialState(cpu=arguments.device == "cpu")
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
-    if arguments.protocol:
-        processor = processor.adapted_to(model.config, sampling=arguments.protocol)
+    settings = {"sampling": arguments.protocol} if arguments.protocol else {}
+    settings |= {"antialias": False} if arguments.official_resize else {}
+    processor = processor.adapted_to(model.config, **settings)
     processor.check_views(num_segments, num_crops)  # before the videos are listed
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
     problem_type = known_problem_type(model.config.problem_type, len(names))

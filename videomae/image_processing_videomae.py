@@ -2,8 +2,8 @@
 """Frames to `pixel_values`: short side to `size`, crop, normalise; and the views that a test looks at.
 
 Shapes: B videos, T frames, C channels, H rows, W columns; clips are `(T, C, H, W)`, uint8 until they are normalised.
-One resize serves everything here (antialiased bilinear on uint8), so that training, testing and prediction see the
-same pixels.
+One resize serves everything here (bilinear on uint8, antialiased unless the checkpoint says otherwise), so that
+training, testing and prediction see the same pixels.
 """
 
 import logging
@@ -82,6 +82,7 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
         `"error"`.
     framing (`str`): `"crop"` (official: short side to `size`, then the centre) or `"whole"`: the whole frame, a little
         stretched, with grey bars where that is not enough (`augmentation.whole_frame`), for small data of one's own.
+    antialias (`bool`): whether a frame that becomes smaller is filtered before; the authors' code does not do that.
 
     `video.training_frame_indices` describes sampling, spacing and short videos.
     """
@@ -91,6 +92,7 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
     training_spacing: str | None
     short_video: str | None
     framing: str | None
+    antialias: bool | None
 
 
 class VideoMAEVideoProcessor(BaseVideoProcessor):
@@ -119,6 +121,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
     training_spacing = "linspace"
     short_video = "repeat"
     framing = "crop"
+    antialias = True
     valid_kwargs = VideoMAEVideoProcessorKwargs
     model_input_names = ["pixel_values"]
 
@@ -381,7 +384,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         if not self.do_resize:
             return clip
         size = _covering(self.size, self.crop_size, clip) if self.do_center_crop else self.size
-        return self.resize(clip, size=size, resample=self.resample)
+        return self.resize(clip, size=size, resample=self.resample, antialias=self.antialias)
 
     # -- the steps of BaseVideoProcessor.preprocess --
 
@@ -432,6 +435,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         image_mean: float | list[float],
         image_std: float | list[float],
         framing: str = "crop",
+        antialias: bool = True,
         return_tensors: str | None = None,
         **kwargs,
     ) -> BatchFeature:
@@ -442,7 +446,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
                 do_resize = do_center_crop = False
             if do_resize:
                 covering = _covering(size, crop_size, clip) if do_center_crop else size
-                clip = self.resize(clip, size=covering, resample=resample)
+                clip = self.resize(clip, size=covering, resample=resample, antialias=antialias)
             if do_center_crop:
                 clip = self.center_crop(clip, crop_size)
             clip = clip.contiguous()  # from here on the layout that models expect
