@@ -3,14 +3,17 @@
 
 import csv
 import json
+import time
 
+import av
 import pytest
 import torch
 
 from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor, measurement
 from videomae.classes import labels_of
-from videomae.evaluation import score_videos
+from videomae.evaluation import score_videos, view_scores
 from videomae.evaluation_data import EvaluationVideos, of_their_classes
+from videomae.image_processing_videomae import view_crop
 from videomae.measurement import (
     describe,
     describe_videos,
@@ -147,17 +150,97 @@ def test_smaller_views_have_the_metrics_of_their_own_evaluation(model, videos, t
     assert describe(found.metrics).count("\n") == len(found.metrics["per_views"])
 
 
-def test_all_views_come_from_one_decode_of_a_fifth_of_the_frames(model, tiny_config, tiny_clip, monkeypatch):
-    """15 views of 16 frames, 4 apart, of 10 s of H.264: read one by one they would be 15 decodes."""
-    path = str(tiny_clip(num_frames=48, options={"g": "12"}))
-    processor = VideoMAEVideoProcessor.for_model(model.config, frame_stride=4)
-    asked = []
-    read = VideoReader.read
-    monkeypatch.setattr(VideoReader, "read", lambda self, indices: asked.append(len(indices)) or read(self, indices))
-    measure(
-        model, processor, EvaluationVideos([path], [0], "test", [path]), num_segments=5, num_crops=3, per_views=True
-    )
-    assert len(asked) == 1 and asked[0] <= 15 * 4 / 5
+@pytest.fixture
+def ten_seconds(tmp_path):
+    """`ten_seconds(height, width) -> Path`: H.264 as x264 makes it by default, with a key frame every 250 frames."""
+
+    def write(height, width):
+        texture = torch.randint(
+            256, (height // 4, width // 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        )
+        texture = texture.repeat_interleave(4, dim=0).repeat_interleave(4, dim=1)
+        with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+            for number in range(250):
+                moved = texture.roll((number, 2 * number), dims=(0, 1)).numpy()
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
+            container.mux(stream.encode())
+        return str(tmp_path / "clip.mp4")
+
+    return write
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """A list that grows by 1 for every frame that a decoder gives."""
+    counts = []
+
+    for name in ("_decode_for", "_decode_from"):
+        original = getattr(VideoReader, name)
+
+        def spy(self, *args, original=original):
+            for frame in original(self, *args):
+                counts.append(1)
+                yield frame
+
+        monkeypatch.setattr(VideoReader, name, spy)
+    return counts
+
+
+def one_by_one(model, processor, path):
+    """5x3 views as the authors' code reads them: the video is opened and decoded again for each."""
+    scores = []
+    for segment in range(5):
+        for crop in range(3):
+            with VideoReader(path) as video:
+                frames = video.read(processor.view_indices(video, segment, 5))
+            size = processor.crop_size.height, processor.crop_size.width
+            frames = processor._resize_clip(frames)
+            top, left = view_crop(*frames.shape[-2:], size=size, crop=crop, num_crops=3)
+            view = frames[None, ..., top : top + size[0], left : left + size[1]]
+            scores.append(view_scores(model, view))
+    return torch.cat(scores).mean(dim=0)
+
+
+def sixteen_frames(tiny_config, **sizes):
+    torch.manual_seed(0)
+    config = tiny_config(num_frames=16, classifier_init_scale=100.0, **labels_of(NAMES), **sizes)
+    model = VideoMAEForVideoClassification(config).eval()
+    return model, VideoMAEVideoProcessor.for_model(model.config)
+
+
+def test_views_of_one_decode_need_a_fifth_of_the_frames(tiny_config, ten_seconds, decoded, tmp_path):
+    path = ten_seconds(48, 80)
+    model, processor = sixteen_frames(tiny_config)
+    results = tmp_path / "scores.csv"
+    videos = EvaluationVideos([path], [0], "test", [path])
+    measure(model, processor, videos, num_segments=5, num_crops=3, per_views=True, results=results)
+    together = len(decoded)
+    apart = one_by_one(model, processor, path)
+    assert 60 < together <= 250 and len(decoded) - together >= 5 * together
+    torch.testing.assert_close(torch.tensor(scores_of(results)[0]), apart, atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow
+def test_views_of_one_decode_take_a_quarter_of_the_time(tiny_config, ten_seconds, record_property):
+    """340x256, and a network that costs next to nothing."""
+    path = ten_seconds(256, 340)
+    model, processor = sixteen_frames(tiny_config, image_size=[64, 64], patch_size=16)
+
+    def seconds(run):
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    together = seconds(lambda: list(score_videos(model, processor, [path], num_segments=5, num_crops=3)))
+    apart = seconds(lambda: one_by_one(model, processor, path))
+    record_property("seconds", {"one decode": together, "a decode for each view": apart})
+    print(f"one decode {together:.3f} s, a decode for each view {apart:.3f} s: {apart / together:.1f} times")
+    assert apart > 4 * together
 
 
 # ---- going on ----
