@@ -10,7 +10,7 @@ A video is a file, an http(s) address, a folder of frames (pictures), or an arra
 searched through for videos, lists (csv, tsv, txt, jsonl) name theirs, and a pattern means what fits it. Frames, size
 and statistics are the checkpoint's own; one view is the middle of the video. The score of one class out of many is its
 probability; a model of several labels at once (multi-label) gives those that are likely, each with its own
-probability; one of numbers (regression) gives the numbers.
+probability; one of numbers (regression) gives the numbers. --official_resize is that of `videomae evaluate`.
 
 A video that can not be read or does not fit the model, by its channels for example, is named on stderr and the others
 go on; the exit code is then 2. What happens when in a long or live video: `videomae watch`.
@@ -34,6 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--threshold", type=float, help="leave out labels of a lower score (default: 0.5 if multi-label, else none)"
     )
     parser.add_argument("--num_workers", type=int, default=2, help="processes that decode several videos (default: 2)")
+    parser.add_argument(
+        "--official_resize", action="store_true", help="resize frames without antialiasing, as the authors' code does"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: a GPU where there is one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each video, a line each")
     return parser
@@ -74,6 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.video import VideoDecodeError
 
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
+    if arguments.official_resize:
+        processor = processor.adapted_to(model.config, antialias=False)
     problem_type = known_problem_type(model.config.problem_type, model.config.num_labels)
     predictions = predict_videos(
         model,

@@ -45,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--segments", nargs="+", default=[], metavar="FILE", help=".csv, .json and .srt files to write"
     )
     parser.add_argument("--annotated", metavar="FILE.mp4", help="the video with the labels burnt in")
+    parser.add_argument(
+        "--official_resize", action="store_true", help="resize frames without antialiasing, as the authors' code does"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: a GPU where there is one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each window, a line each")
     return parser
@@ -95,6 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.watching import Latencies, WatchedVideo, watch
 
     model, processor = load_checkpoint(arguments.model, device=arguments.device)
+    if arguments.official_resize:
+        processor = processor.adapted_to(model.config, antialias=False)
     if arguments.segments and known_problem_type(model.config.problem_type, model.config.num_labels) == "regression":
         raise ValueError("--segments are of labels, but the model predicts numbers (regression): --json prints them")
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
