@@ -75,6 +75,15 @@ def frames_of(path):
         return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
 
 
+def test_pixels_are_enlarged_and_not_smoothed(tmp_path):
+    board = np.indices((8, 8)).sum(axis=0) % 2 * 200 + 20
+    frames = np.repeat(board[None, :, :, None], 3, axis=-1).astype(np.uint8)
+    (frame,) = frames_of(save_gif([PictureRow("board", frames)], tmp_path / "clip.gif", panel_width=80))
+    top = np.flatnonzero(frame[-90:, 10] < 250)[0] - 90
+    panel = frame[top : top + 80, 6:86].astype(int)
+    assert np.abs(panel - np.kron(board, np.ones((10, 10)))).max() <= 2  # a player's rounding
+
+
 def test_animations_keep_the_frame_rate(rows, tmp_path):
     with Image.open(save_gif(rows, tmp_path / "clip.gif", fps=8)) as gif:
         assert gif.n_frames == 5 and gif.info["duration"] == 120  # gif counts in 10 ms

@@ -189,6 +189,14 @@ def test_the_first_channels_are_drawn_and_the_note_says_which(tiny_config, mask,
     assert reconstruct(model, clip.float(), mask).rows()[0].note == rescaled
 
 
+def test_the_model_draws_without_dropout_and_keeps_its_mode(tiny_config, clip, mask):
+    model = VideoMAEForPreTraining(tiny_config(hidden_dropout_prob=0.5)).train()
+    model.decoder.eval()
+    first, second = reconstruct(model, clip, mask), reconstruct(model, clip, mask)
+    assert torch.equal(first.honest, second.honest)
+    assert model.videomae.training and not model.decoder.training
+
+
 def test_a_mask_of_another_grid_raises(tiny_config, clip):
     with pytest.raises(ValueError, match=r"\(1, 12\), wanted \(B, 24\)"):
         reconstruct(VideoMAEForPreTraining(tiny_config()), clip, tube_mask((1, 3, 4), 0.5))

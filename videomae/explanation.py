@@ -69,16 +69,15 @@ def rollout_matrix(model: VideoMAEPreTrainedModel, clip: Tensor) -> Tensor:
 
 @contextmanager
 def _attention_handed_to(receive: Callable[[Tensor], None], encoder: VideoMAEEncoder) -> Iterator[None]:
-    """Every block of the encoder forms its attention (heads, N, N) of the first clip, hands it on and forgets it."""
+    """Every block of the encoder forms its attention (heads, N, N) of the first clip and hands it on."""
 
     def ask_for_attention(module, inputs):
         hidden_states, *_ = inputs
         return hidden_states, True
 
     def hand_on(module, inputs, outputs):
-        context, attention = outputs
+        _, attention = outputs
         receive(attention[0])
-        return context, None
 
     hooks = []
     for block in encoder.layer:
