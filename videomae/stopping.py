@@ -3,8 +3,12 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# `timeout -s INT` and shells signal a process and its group: one wish comes twice.
+SAME_WISH = 0.5  # seconds
 
 
 @contextmanager
@@ -16,9 +20,14 @@ def stopping_on_ctrl_c() -> Iterator[threading.Event]:
         return
 
     def note(signum, frame):
-        signal.signal(signal.SIGINT, before)
-        stop.set()
+        nonlocal noted
+        if noted is None:
+            noted = time.monotonic()
+            stop.set()
+        elif time.monotonic() - noted > SAME_WISH:
+            raise KeyboardInterrupt
 
+    noted = None
     before = signal.signal(signal.SIGINT, note)
     try:
         yield stop
