@@ -117,7 +117,7 @@ IMPORTS = {
         "data",
         "evaluating",
         "files",
-        "listing",
+        "judgement",
         "modeling_videomae",
         "pictures",
         "plots",

@@ -30,7 +30,7 @@ from .configuration_videomae import VideoMAEConfig
 from .data import ClassificationCollator, PretrainingCollator, VideoDataset
 from .evaluating import evaluating
 from .files import write_json
-from .listing import class_names, load_videos
+from .judgement import labelled_tables
 from .modeling_videomae import VideoMAEForPreTraining, normalized, reconstruction_targets
 from .pictures import save_strip
 from .plots import save_panels
@@ -40,7 +40,6 @@ from .probes import (
     knn_accuracy,
     linear_probe_accuracy,
     relative_deviation,
-    split_rows,
 )
 from .training import VideoMAETrainer
 from .visualization import reconstruct
@@ -206,32 +205,20 @@ class LabelledVideos:
 
 
 def open_labelled_videos(source: str, processor) -> LabelledVideos:
-    """The labelled videos of a folder or list, one centred clip each.
+    """The labelled videos of a folder or list (`judgement.labelled_tables`), one centred clip each.
 
-    They are tested on its validation split, else its test split, else on every third video of each class.
-
-    Raises:
-        ValueError: no such source, no labels, one class, or a class with one video and no split to test on.
+    Raises ValueError as there.
     """
-    splits = load_videos(source)
-    names = class_names(splits["train"]) if "train" in splits else []
-    if len(names) < 2:
-        found = f"1 class ({names[0]})" if names else f"no split train, only {', '.join(splits)}"
-        raise ValueError(f"--health_data {source}: {found}, wanted a training split of at least 2 classes")
-    train = splits["train"]
-    test = splits.get("validation", splits.get("test"))
-    if test is None:
-        try:
-            rows, tested = split_rows(train["label"])
-        except ValueError as error:
-            raise ValueError(f"--health_data {source} has no val/ or test/, and {error}") from error
-        train, test = train.select(rows), train.select(tested)
+    try:
+        tables = labelled_tables(source)
+    except ValueError as error:
+        raise ValueError(f"--health_data {error}") from error
     clips = ValidationClips(processor)
     return LabelledVideos(
-        VideoDataset(train, clips),
-        VideoDataset(test, clips),
-        torch.tensor(train["label"]),
-        torch.tensor(test["label"]),
+        VideoDataset(tables.train, clips),
+        VideoDataset(tables.test, clips),
+        torch.tensor(tables.train["label"]),
+        torch.tensor(tables.test["label"]),
     )
 
 
