@@ -449,6 +449,23 @@ def test_folders_of_frames_arrays_and_rows_of_tables_are_read_like_files(process
         assert torch.equal(processor.views(source, 2, 3), processor.views(path, 2, 3))
 
 
+@pytest.mark.parametrize(("num_segments", "num_crops"), [(1, 1), (1, 4), (2, 1), (4, 2), (7, 5), (31, 1)])
+@pytest.mark.parametrize("sampling", ["dense", "uniform"])
+def test_any_number_of_segments_and_crops_is_spread_from_end_to_end(sampling, num_segments, num_crops):
+    processor = VideoMAEVideoProcessor(**SETTINGS, sampling=sampling)
+    frames = torch.arange(60, dtype=torch.uint8).view(60, 1, 1, 1).expand(60, 3, 24, 80).clone()
+    frames[..., 0, :, :] = torch.arange(80, dtype=torch.uint8)  # columns in red, frames in blue
+    views = processor.views(frames, num_segments, num_crops)
+    assert views.shape == (num_segments * num_crops, 6, 3, 20, 22)
+    by_place = views.view(num_segments, num_crops, *views.shape[1:])
+    starts, lefts = by_place[:, 0, 0, 2, 0, 0].tolist(), by_place[0, :, 0, 0, 0, 0].tolist()
+    first, last = (0, 48) if sampling == "dense" else (0, 10 * (num_segments - 1) // num_segments)
+    middle = (first + last) // 2 if sampling == "dense" else 5
+    assert starts == sorted(starts) and lefts == sorted(lefts) and len(set(lefts)) == num_crops
+    assert (starts[0], starts[-1]) == ((first, last) if num_segments > 1 else (middle, middle))
+    assert (lefts[0], lefts[-1]) == ((0, 58) if num_crops > 1 else (29, 29))
+
+
 # ---- the authors' resize ----
 
 
