@@ -4,7 +4,7 @@ import torch
 
 from videomae.smoothing import parse_smoothing
 
-SCORES = torch.tensor([[0.8, 0.2], [0.2, 0.8], [0.5, 0.5], [0.0, 1.0]])
+SCORES = torch.tensor([[0.8, 0.2], [0.2, 0.8], [0.7, 0.3], [0.0, 1.0]])
 
 
 def smoothed(text, continues=(False, True, True, True)):

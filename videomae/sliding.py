@@ -55,7 +55,6 @@ def _stream_windows(frames, length: int, stride: int, duration: float, choose) -
     is_first_row, in_row = True, 0
     for frame in frames:
         if held and frame.number != held[-1].number + 1:
-            held.clear()
             is_first_row, in_row = False, 0
         held.append(frame)
         in_row += 1
