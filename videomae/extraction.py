@@ -131,12 +131,8 @@ def describe_source(
     }
 
 
-IDENTIFYING = (
-    "weights",
-    "architecture",
-    "processor",
-    "settings",
-)  # must agree for a file to be kept; names may differ
+# What must agree for a file to be kept; the same weights may have another name.
+IDENTIFYING = ("weights", "architecture", "processor", "settings")
 
 
 def describe_video(video: str) -> dict:
