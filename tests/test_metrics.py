@@ -93,9 +93,9 @@ def test_the_calibration_error_by_hand():
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below_it():
-    scores = torch.tensor([[0.5, 0.5], [0.75, 0.25]], dtype=torch.double)
-    # alone in their bins: 0.5 wrong, 0.75 right. In one bin the gaps would cancel to 0.25 / 2
-    assert expected_calibration_error(scores, torch.tensor([1, 0]), num_bins=4) == pytest.approx((0.5 + 0.25) / 2)
+    scores = torch.tensor([[0.5, 0.5], [0.6, 0.4]], dtype=torch.double)
+    # alone in their bins: 0.5 wrong, 0.6 right. In one bin the gaps would cancel to 0.1 / 2
+    assert expected_calibration_error(scores, torch.tensor([1, 0]), num_bins=4) == pytest.approx((0.5 + 0.4) / 2)
 
 
 def test_scores_that_are_as_often_right_as_they_say_are_calibrated():

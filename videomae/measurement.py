@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -141,18 +141,9 @@ def measure(
     share = left[state.process_index :: state.num_processes]
     if file:
         file.start(state.process_index)
-    found = _Found()
     loaded = DataLoader(Subset(loader, share), batch_size=None, num_workers=num_workers)
-    for number, video in zip(share, _shown(loaded, views, len(share), state), strict=True):
-        if isinstance(video, VideoDecodeError):
-            found.errors[number] = video.reason
-            continue
-        scores = view_scores(model, video, views_per_forward).double()
-        found.scores[number] = {
-            name: scores[rows].mean(dim=0).round(decimals=DECIMALS).tolist() for name, rows in kept.items()
-        }
-        if file:
-            file.add(number, found.scores[number])
+    shown = tqdm(loaded, total=len(share), desc=f"{views} views", unit="video", disable=not state.is_main_process)
+    found = _score(model, zip(share, shown, strict=True), kept, views_per_forward, file)
     for part in gather_object([found]):
         done.scores |= part.scores
         done.errors |= part.errors
@@ -161,8 +152,25 @@ def measure(
     return _summed_up(model.config, videos, done, views, list(kept), processor.sampling, split)
 
 
-def _shown(loaded, views: str, count: int, state: PartialState) -> Iterator:
-    return iter(tqdm(loaded, total=count, desc=f"{views} views", unit="video", disable=not state.is_main_process))
+def _score(
+    model,
+    opened: Iterable[tuple[int, Tensor | VideoDecodeError]],
+    kept: dict[str, list[int]],
+    views_per_forward: int,
+    file: ResultsFile | None,
+) -> _Found:
+    found = _Found()
+    for number, video in opened:
+        if isinstance(video, VideoDecodeError):
+            found.errors[number] = video.reason
+            continue
+        scores = view_scores(model, video, views_per_forward).double()
+        found.scores[number] = {
+            views: scores[rows].mean(dim=0).round(decimals=DECIMALS).tolist() for views, rows in kept.items()
+        }
+        if file:
+            file.add(number, found.scores[number])
+    return found
 
 
 def _summed_up(config, videos, found: _Found, views: str, kept: list[str], sampling: str, split: str) -> Measurement:
