@@ -28,6 +28,7 @@ REQUIRES = [
     "transformers>=5.18,<6",
 ]
 TRACKING_REQUIRES = ["tensorboard>=2.21"]
+PLOTS_REQUIRES = ["scikit-learn>=1.9"]  # t-SNE
 TEST_REQUIRES = ["parameterized>=0.9", "pytest>=9.0", "pytest-xdist>=3.8", "ruff>=0.17,<0.18", *TRACKING_REQUIRES]
 
 
@@ -50,7 +51,12 @@ setup(
     package_dir={"videomae.scripts": "scripts"},
     package_data={"videomae": ["py.typed"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST_REQUIRES, "tracking": TRACKING_REQUIRES, "deepspeed": ["deepspeed>=0.19"]},
+    extras_require={
+        "deepspeed": ["deepspeed>=0.19"],
+        "plots": PLOTS_REQUIRES,
+        "test": TEST_REQUIRES,
+        "tracking": TRACKING_REQUIRES,
+    },
     entry_points={"console_scripts": ["videomae = videomae.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -60,17 +60,20 @@ def count_videos(argv: list[str] | None) -> tuple[int, int]:
     return count_training_videos(video, labels=True)
 
 
-def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
+def build_model(
+    arguments: FinetuningModelArguments, class_names: list[str], problem_type: str = "single_label_classification"
+):
     """The classifier, with the encoder that the arguments name and the classes of the videos."""
     from videomae.classes import labels_of, with_classes
     from videomae.configuration_videomae import VideoMAEConfig
     from videomae.modeling_videomae import VideoMAEForVideoClassification
 
+    labels = labels_of(class_names, problem_type)
     if arguments.checkpoint is None:
-        fields = labels_of(class_names) | arguments.overrides()
+        fields = labels | arguments.overrides()
         return VideoMAEForVideoClassification(VideoMAEConfig.preset(arguments.model, **fields))
     if arguments.from_scratch:
-        fields = labels_of(class_names) | {"use_mean_pooling": True} | arguments.overrides()
+        fields = labels | {"use_mean_pooling": True} | arguments.overrides()
         return VideoMAEForVideoClassification(VideoMAEConfig.from_pretrained(arguments.model, **fields))
     model = VideoMAEForVideoClassification.from_pretrained(
         arguments.checkpoint,
@@ -79,17 +82,18 @@ def build_model(arguments: FinetuningModelArguments, class_names: list[str]):
         dtype="float32",
         **arguments.overrides(),
     )
-    return with_classes(model, class_names)
+    return with_classes(model, class_names, problem_type)
 
 
-def accuracy(prediction) -> dict[str, float]:
-    """Accuracies in percent, as of `videomae evaluate --views 1x1`: one clip is one video here."""
+def measure(prediction, *, problem_type: str | None) -> dict[str, float]:
+    """The metrics of `videomae evaluate --views 1x1`: one clip is one video here."""
     import torch
 
-    from videomae.evaluation import accuracy_metrics, probabilities
+    from videomae.evaluation import probabilities
+    from videomae.metrics import metrics_of
 
-    scores = probabilities(torch.from_numpy(prediction.predictions), problem_type=None)
-    return accuracy_metrics(scores, prediction.label_ids)
+    scores = probabilities(torch.from_numpy(prediction.predictions), problem_type)
+    return metrics_of(scores, prediction.label_ids, problem_type)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -123,12 +127,16 @@ def main(argv: list[str] | None = None) -> int:
     if videos.validation is None and training.eval_strategy != "no":
         logger.warning("no validation videos (no val/ split, no --validation_data): the accuracy is not measured")
         training.eval_strategy, training.early_stopping_patience = "no", None
+    if videos.problem_type != "single_label_classification":
+        training.label_smoothing_factor = 0.0  # spreads a class over the others, of which there may be none
+        if video.flip == "swap":
+            raise ValueError("--horizontal_flip swap exchanges the classes left and right: for one class a video only")
     if video.balance_classes:
         if training.class_weights is not None:
             raise ValueError("--balance_classes counts the class weights, --class_weights gives them: leave out one")
         training.class_weights = training_data.balanced_class_weights(videos)
 
-    model = build_model(model_arguments, videos.class_names)
+    model = build_model(model_arguments, videos.class_names, videos.problem_type)
     freeze(model, model_arguments.trained_blocks)
     processor = make_processor(
         model.config, model_arguments.checkpoint, **model_arguments.statistics(), **video.processor_settings()
@@ -153,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
         train_dataset=train,
         eval_dataset=validation,
         processing_class=processor,
-        compute_metrics=accuracy,
+        compute_metrics=partial(measure, problem_type=videos.problem_type),
     )
     metrics = train_and_save(trainer, vars(video) | model_arguments.overrides())
     if metrics is not None and test is not None:

@@ -265,10 +265,13 @@ def test_processes_evaluate_each_video_once_as_one_does(classes, tiny_config, tm
     model = VideoMAEForVideoClassification(tiny_config(num_labels=3, classifier_init_scale=100.0, **names))
     model.save_pretrained(tmp_path / "model")
     VideoMAEVideoProcessor.for_model(model.config, frame_stride=2).save_pretrained(tmp_path / "model")
-    argv = [tmp_path / "model", classes, "--views", "2x3", "--num_workers", "0", "--output_dir"]
-    torchrun(2, run_evaluation.__file__, *argv, tmp_path / "together", "--device", "cpu", environment={})
-    alone = run_alone(run_evaluation, tmp_path / "alone", *argv[:-1])
-    assert metrics_of(tmp_path / "together") == metrics_of(alone) and metrics_of(alone)["num_videos"] == 5
+    argv = [tmp_path / "model", classes, "--views", "3x3", "--per_views", "--num_workers", "0", "--results"]
+    together = [tmp_path / "together.csv", "--output_dir", tmp_path / "together", "--device", "cpu"]
+    torchrun(2, run_evaluation.__file__, *argv, *together, environment={})
+    alone = run_alone(run_evaluation, tmp_path / "alone", *argv, tmp_path / "alone.csv")
+    assert (tmp_path / "together" / "metrics.json").read_bytes() == (alone / "metrics.json").read_bytes()
+    assert (tmp_path / "together.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+    assert metrics_of(alone)["num_videos"] == 5 and not list(tmp_path.glob("*.part-*"))
 
 
 @pytest.mark.slow

@@ -447,3 +447,45 @@ def test_folders_of_frames_arrays_and_rows_of_tables_are_read_like_files(process
     for source in (tmp_path / "clip.npy", tmp_path / "clip", row):
         assert torch.equal(pixel_values(processor, source), expected)
         assert torch.equal(processor.views(source, 2, 3), processor.views(path, 2, 3))
+
+
+@pytest.mark.parametrize(("num_segments", "num_crops"), [(1, 1), (1, 4), (2, 1), (4, 2), (7, 5), (31, 1)])
+@pytest.mark.parametrize("sampling", ["dense", "uniform"])
+def test_any_number_of_segments_and_crops_is_spread_from_end_to_end(sampling, num_segments, num_crops):
+    processor = VideoMAEVideoProcessor(**SETTINGS, sampling=sampling)
+    frames = torch.arange(60, dtype=torch.uint8).view(60, 1, 1, 1).expand(60, 3, 24, 80).clone()
+    frames[..., 0, :, :] = torch.arange(80, dtype=torch.uint8)  # columns in red, frames in blue
+    views = processor.views(frames, num_segments, num_crops)
+    assert views.shape == (num_segments * num_crops, 6, 3, 20, 22)
+    by_place = views.view(num_segments, num_crops, *views.shape[1:])
+    starts, lefts = by_place[:, 0, 0, 2, 0, 0].tolist(), by_place[0, :, 0, 0, 0, 0].tolist()
+    first, last = (0, 48) if sampling == "dense" else (0, 10 * (num_segments - 1) // num_segments)
+    middle = (first + last) // 2 if sampling == "dense" else 5
+    assert starts == sorted(starts) and lefts == sorted(lefts) and len(set(lefts)) == num_crops
+    assert (starts[0], starts[-1]) == ((first, last) if num_segments > 1 else (middle, middle))
+    assert (lefts[0], lefts[-1]) == ((0, 58) if num_crops > 1 else (29, 29))
+
+
+# ---- the authors' resize ----
+
+
+def test_without_antialiasing_frames_are_those_of_plain_bilinear_interpolation(tmp_path):
+    plain = VideoMAEVideoProcessor(**SETTINGS | {"frame_stride": 1}, antialias=False)
+    frames = channels_first(noise(height=96, width=131))
+    wanted = torch.nn.functional.interpolate(frames.float(), size=(24, 32), mode="bilinear", antialias=False)
+    top, left = view_crop(24, 32, size=(20, 22), crop=0, num_crops=1)
+    wanted = wanted[..., top : top + 20, left : left + 22]
+    found = plain.resize_and_crop(frames)
+    assert (found.float() - wanted).abs().max() <= 1
+    filtered = VideoMAEVideoProcessor(**SETTINGS).resize_and_crop(frames).float()
+    assert filtered.std() < 0.5 * found.float().std()  # noise is averaged away where the frame becomes smaller
+    for processor in (plain, VideoMAEVideoProcessor.from_pretrained(plain.save_pretrained(tmp_path) and tmp_path)):
+        assert processor.antialias is False
+        torch.testing.assert_close(pixel_values(processor, [frames])[0], normalised(found))
+        assert torch.equal(processor.views(frames, 1, 1)[0], found)
+
+
+def test_views_without_antialiasing_share_one_resize():
+    plain = VideoMAEVideoProcessor(**SETTINGS | {"frame_stride": 1}, antialias=False)
+    frames = channels_first(noise(height=96, width=131))
+    assert torch.equal(plain.views(frames, 1, 3)[1], plain.resize_and_crop(frames))

@@ -1,11 +1,13 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 import json
+from functools import partial
 
 import pytest
 import torch
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor
-from videomae.inference import load_checkpoint, predict, top_labels
+from videomae.inference import load_checkpoint, predict, predict_videos, video_labels
+from videomae.video import VideoDecodeError
 
 NAMES = {0: "wave", 1: "point", 2: "clap"}
 
@@ -83,10 +85,49 @@ def test_loading_keeps_the_checkpoints_own_preprocessing(folder):
     assert (larger.size.shortest_edge, larger.crop_size.height, larger.crop_size.width) == (80, 48, 64)
 
 
-def test_labels_are_ranked_by_score(tiny_config):
-    config = tiny_config(num_labels=3, id2label=NAMES, label2id={v: k for k, v in NAMES.items()})
-    assert [entry["label"] for entry in top_labels(torch.tensor([0.2, 0.5, 0.3]), config)] == ["point", "clap", "wave"]
-    assert len(top_labels(torch.tensor([0.2, 0.5, 0.3]), config, top_k=2)) == 2
+@pytest.fixture
+def named(tiny_config):
+    """`named(problem_type) -> VideoMAEConfig` of three outputs."""
+
+    def make(problem_type):
+        label2id = {name: index for index, name in NAMES.items()}
+        return tiny_config(num_labels=3, id2label=NAMES, label2id=label2id, problem_type=problem_type)
+
+    return make
+
+
+@pytest.mark.parametrize("problem_type", [None, "single_label_classification"])
+def test_labels_are_ranked_by_score(named, problem_type):
+    labels = partial(video_labels, torch.tensor([0.2, 0.5, 0.3]), named(problem_type))
+    assert [entry["label"] for entry in labels()] == ["point", "clap", "wave"]
+    assert [entry["label"] for entry in labels(top_k=2)] == ["point", "clap"]
+    assert labels(threshold=0.5) == [{"label": "point", "score": 0.5}]
+
+
+def test_labels_that_go_together_are_those_that_are_more_likely_than_not(named):
+    labels = partial(video_labels, torch.tensor([0.6, 0.25, 0.75]), named("multi_label_classification"))
+    assert [entry["label"] for entry in labels()] == ["clap", "wave"]
+    assert [entry["label"] for entry in labels(threshold=0.25)] == ["clap", "wave", "point"]
+    assert labels(threshold=0.8) == []
+
+
+def test_numbers_come_in_the_order_of_the_outputs_whatever_top_k(named):
+    score, config = torch.tensor([-2.0, 7.5, 1.0]), named("regression")
+    expected = [{"label": "wave", "score": -2.0}, {"label": "point", "score": 7.5}, {"label": "clap", "score": 1.0}]
+    assert video_labels(score, config, top_k=1) == expected
+    with pytest.raises(ValueError, match="a threshold of 0.5 is given, but the model predicts numbers"):
+        video_labels(score, config, threshold=0.5)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_many_videos_are_predicted_in_order_and_a_bad_one_is_its_error(folder, tiny_clip, tmp_path, num_workers):
+    (tmp_path / "bad.mp4").write_text("text")
+    videos = [tiny_clip("long.mp4", num_frames=40), tmp_path / "bad.mp4", tiny_clip("short.mp4", num_frames=14)]
+    model, processor = load_checkpoint(folder)
+    found = list(predict_videos(model, processor, videos, num_segments=2, num_crops=3, num_workers=num_workers))
+    for video, labels in ((videos[0], found[0]), (videos[2], found[2])):
+        assert labels == predict(model, processor, video, num_segments=2, num_crops=3)
+    assert isinstance(found[1], VideoDecodeError) and found[1].path.endswith("bad.mp4")
 
 
 def test_prediction_and_the_pipeline_give_the_same_scores(folder, tiny_clip, run_python):

@@ -156,7 +156,7 @@ def test_predict_takes_frames_arrays_and_lists(run, classifier, tiny_clip, tmp_p
     assert code == 0 and [row["video"].rpartition("/")[2] for row in rows] == ["clip.npy", "frames", "frames"]
     assert rows[0]["labels"] == rows[1]["labels"] == rows[2]["labels"]
     code, out, error = run("predict", classifier, tmp_path / "list.csv", "--json")
-    assert code == 1 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
+    assert code == 2 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
 
 
 @pytest.mark.parametrize("kind", ["channels", "short"])
@@ -170,7 +170,7 @@ def test_predict_goes_on_after_a_video_that_does_not_fit(run, classifier, labell
         np.save(tmp_path / "other.npy", np.zeros((3, 30, 40, 3), np.uint8))
         expected = "3 frames"
     code, out, error = run("predict", classifier, tmp_path / "other.npy", good)
-    assert code == 1 and "5.mp4: " in out and "other.npy" in error and expected in error
+    assert code == 2 and "5.mp4: " in out and "other.npy" in error and expected in error
     fails(run("predict", classifier, tmp_path / "other.npy"), expected)
 
 
@@ -187,7 +187,7 @@ def test_predict_takes_files_and_folders(run, classifier, labelled):
 def test_predict_goes_on_after_a_bad_file_and_says_so(run, classifier, labelled, tmp_path):
     (tmp_path / "bad.mp4").write_text("text")
     code, out, error = run("predict", classifier, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4")
-    assert code == 1
+    assert code == 2
     assert "bad.mp4" in error and "2.mp4: " in out
 
 
@@ -212,11 +212,84 @@ def test_reconstruct_draws_arrays_of_floats_with_any_number_of_channels(run, tin
 
 
 def test_reconstruct_keeps_the_pictures_of_two_videos_apart(run, autoencoder, tiny_clip, tmp_path):
-    first, second = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4")
-    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    first, second, other = tiny_clip("a/clip.v1.mp4"), tiny_clip("a/clip.v2.mp4"), tiny_clip("b/clip.v1.mp4")
+    options = ("--mask_ratio", 0.75, "--formats", "png", "--output_dir", tmp_path / "out")
     assert run("reconstruct", autoencoder, first, second, *options)[0] == 0
-    assert {"clip.v1.png", "clip.v2.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
-    fails(run("reconstruct", autoencoder, first, tiny_clip("b/clip.v1.mp4"), *options), "drawn as clip.v1.png")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"clip.v1.png", "clip.v2.png"}
+    assert run("reconstruct", autoencoder, first, other, *options)[0] == 0
+    assert len(list((tmp_path / "out").glob("clip.v1-????????.png"))) == 2  # the same name, and a hash
+
+
+def test_reconstruct_prints_what_it_writes_as_json_and_makes_films(run, autoencoder, labelled, tmp_path):
+    options = ("--mask", "random", "--mask_ratio", 0.5, "--formats", "mp4", "--output_dir", tmp_path / "out", "--json")
+    code, out, _ = run("reconstruct", autoencoder, labelled / "wave" / "2.mp4", labelled / "clap" / "0.mp4", *options)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [line["pictures"] for line in lines] == [[str(tmp_path / "out" / f"{n}.mp4")] for n in (2, 0)]
+    assert lines[0] == json.loads((tmp_path / "out" / "2.json").read_text())
+    assert lines[0]["mask"] == "random" and lines[0]["psnr"] != lines[1]["psnr"]
+
+
+def test_reconstruct_predicts_what_a_v2_decoder_predicts(run, tiny_config, labelled, tmp_path):
+    model = save(VideoMAEForPreTraining(tiny_config(image_size=[16, 32])), tmp_path / "v2", frame_stride=2)
+    options = (labelled / "wave" / "2.mp4", "--mask_ratio", 0.75, "--output_dir", tmp_path / "out", "--json")
+    psnr = {}
+    for ratio in (0, 0.5):
+        code, out, _ = run("reconstruct", model, *options, "--decoder_mask_ratio", ratio)
+        psnr[ratio] = json.loads(out)["psnr"]
+    assert code == 0 and psnr[0] != psnr[0.5]
+    fails(run("reconstruct", model, *options, "--decoder_mask_ratio", 0.1), "a mask ratio of 0.1 hides 0 of the 4")
+
+
+def test_reconstruct_goes_on_after_a_bad_file_and_says_so(run, autoencoder, labelled, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    options = ("--mask_ratio", 0.75, "--output_dir", tmp_path / "out")
+    code, out, error = run("reconstruct", autoencoder, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4", *options)
+    assert code == 2 and "bad.mp4" in error and "2.png: PSNR" in out
+
+
+def test_explain_draws_a_classifier_and_writes_its_maps(run, classifier, labelled, tmp_path):
+    options = ("--formats", "png", "mp4", "--save_maps", "--output_dir", tmp_path / "out")
+    code, out, _ = run("explain", classifier, labelled / "wave" / "2.mp4", *options, "--json")
+    result = json.loads(out)
+    assert code == 0 and result["pictures"] == [str(tmp_path / "out" / f"2.{name}") for name in ("png", "mp4")]
+    model, processor = load_checkpoint(classifier)
+    best = predict(model, processor, labelled / "wave" / "2.mp4", top_k=1)[0]
+    assert (result["class"], result["score"]) == (best["label"], pytest.approx(best["score"], abs=1e-6))
+    for method in ("rollout", "grad-cam"):
+        map_ = np.load(tmp_path / "out" / f"2.{method}.npy")
+        assert map_.shape == (2, 3, 4)
+        assert map_[tuple(result["largest_at"][method])] == map_.max() > 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_explain_shows_what_speaks_for_the_class_asked_for(run, classifier, labelled, tmp_path):
+    video, out = labelled / "wave" / "2.mp4", tmp_path / "out"
+    options = ("--methods", "grad-cam", "--formats", "png", "--save_maps", "--output_dir", out)
+    maps = {}
+    for name in NAMES:
+        code, printed, _ = run("explain", classifier, video, "--class", name, *options)
+        assert code == 0 and f"2.png: {name} " in printed
+        maps[name] = np.load(out / "2.grad-cam.npy")
+    assert not np.allclose(maps["clap"], maps["wave"]) and not (out / "2.rollout.npy").exists()
+    fails(run("explain", classifier, video, "--class", "jump", *options), "--class: label 'jump' is unknown", "clap")
+    fails(
+        run("explain", classifier, video, "--class", "wave", "--methods", "rollout"), "an attention rollout knows no"
+    )
+
+
+def test_explain_draws_the_rollout_of_a_pretrained_checkpoint(run, autoencoder, labelled, tmp_path):
+    code, out, _ = run("explain", autoencoder, labelled, "--formats", "png", "--output_dir", tmp_path / "out")
+    assert code == 0 and "largest at rollout" in out and "grad-cam" not in out
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 6 and (tmp_path / "out" / "wave" / "2.png").is_file()
+    fails(run("explain", autoencoder, labelled, "--methods", "grad-cam"), "is no classifier")
+    fails(run("explain", autoencoder, labelled, "--class", "wave"), "is no classifier")
+
+
+def test_explain_goes_on_after_a_bad_file_and_says_so(run, autoencoder, labelled, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    options = ("--formats", "png", "--output_dir", tmp_path / "out")
+    code, out, error = run("explain", autoencoder, tmp_path / "bad.mp4", labelled / "wave" / "2.mp4", *options)
+    assert code == 2 and "bad.mp4" in error and "2.png; largest" in out
 
 
 def test_convert_makes_a_folder_that_predicts(run, classifier, labelled, tmp_path):

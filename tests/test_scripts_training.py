@@ -336,3 +336,54 @@ def test_thirteen_channels_from_arrays_train_from_a_checkpoint_of_three(pretrain
     config = VideoMAEForPreTraining.from_pretrained(folder).config
     assert (config.num_channels, list(config.image_mean)) == (13, [2000.0] * 13)
     assert list(VideoMAEVideoProcessor.from_pretrained(folder).image_std) == [1150.0] * 13
+
+
+# ---- several classes a video, and numbers ----
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "names", "metrics"),
+    [
+        (["up|left", "up", "left|far"], "multi_label_classification", ["far", "left", "up"], {"mAP", "num_classes"}),
+        (["23", "7", "11"], "regression", ["value"], {"mae", "r2"}),
+        (["0.5", "2", "1.5"], None, ["value"], {"mae", "r2"}),
+    ],
+    ids=["classes", "integers", "numbers"],
+)
+def test_other_labels_than_one_class_are_trained_validated_tested_and_evaluated(
+    finetune, tiny_clip, capsys, labels, problem_type, names, metrics
+):
+    rows = [
+        (tiny_clip(f"listed/{split}{number}.mp4", num_frames=20 + number).name, label, split)
+        for split in ("train", "val", "test")
+        for number, label in enumerate(labels)
+    ]
+    file = tiny_clip("listed/other.mp4").parent / "list.csv"
+    file.write_text("path,label,split\n" + "".join(",".join(row) + "\n" for row in rows))
+    flags = [] if problem_type is None else ["--problem_type", problem_type]
+    folder = finetune("--model", "small", *TINY, "--test_views", "2x3", *flags, data=file)
+    config = VideoMAEForVideoClassification.from_pretrained(folder).config
+    assert config.problem_type == (problem_type or "regression") and list(config.id2label.values()) == names
+    found = metrics_of(folder)
+    assert metrics <= {name.removeprefix("eval_") for name in found} and "eval_top1" not in found
+    assert metrics <= set(found["test"]) and found["test"]["num_videos"] == 3
+
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(folder), str(file), "--views", "2x3", "--num_workers", "0", "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    for name in metrics:
+        assert evaluated[name] == pytest.approx(found["test"][name]), name
+
+
+def test_flags_for_one_class_a_video_are_refused_for_others(tiny_clip, tmp_path):
+    file = tiny_clip("listed/a.mp4").parent / "list.csv"
+    file.write_text("a.mp4 0.5\n")
+    base = ["--data", str(file), "--output_dir", str(tmp_path / "run"), "--model", "small", *TINY, *SHORT]
+    for flags, message in (
+        (["--horizontal_flip", "swap"], "swap exchanges the classes left and right"),
+        (["--balance_classes", "true"], "--balance_classes is for one class a video, the labels are of regression"),
+        (["--mixup", "0.8"], "mixup and cutmix are for classification with one class a video"),
+        (["--class_weights", "2"], "class_weights is for classes, the model's problem_type is regression"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_finetuning.main([*base, *flags])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from videomae import video as video_module
 from videomae.video import (
     ShortVideoError,
     VideoDecodeError,
@@ -339,6 +340,45 @@ FORMATS = {
     "one_frame.mp4": {"num_frames": 1},
     "two_frames.mp4": {"num_frames": 2},
 }
+
+
+@pytest.mark.parametrize("name", ["late_start_variable_rate.mkv", "mpeg4.avi", "prepared.mp4", "pyramid.mp4"])
+def test_a_stream_gives_what_reading_gives(name, write_video):
+    numbers = [1, 2, 7, 20, 21, 39]
+    with VideoReader(write_video(name, **FORMATS[name])) as video:
+        streamed = list(video.stream(numbers))
+        assert [number for number, _ in streamed] == numbers
+        assert torch.equal(torch.stack([frame for _, frame in streamed]), video.read(numbers))
+
+
+def test_a_stream_that_must_begin_again_gives_no_frame_twice(write_video, monkeypatch):
+    """A file whose index turns out to be wrong after some frames."""
+    path = write_video("clip.mp4", options={"g": "5"})
+    true_frames = VideoReader._frames_by_index
+
+    def wrong_later(self, numbers):
+        for number, frame in true_frames(self, numbers):
+            if number > 12:
+                raise video_module._IndexMismatch
+            yield number, frame
+
+    monkeypatch.setattr(VideoReader, "_frames_by_index", wrong_later)
+    with VideoReader(path) as video:
+        assert [number for number, _ in video.stream(range(0, 40, 4))] == list(range(0, 40, 4))
+
+
+@pytest.mark.parametrize(
+    "name", ["late_start_variable_rate.mp4", "late_start_variable_rate.mkv", "intra_variable_rate.mp4"]
+)
+def test_seconds_are_those_of_the_frames_and_not_of_a_rate(name, write_video):
+    with VideoReader(write_video(name, **FORMATS[name])) as video:
+        assert video.seconds([0, 3, 39]) == pytest.approx([0, 7e-3 * 9, 7e-3 * 39**2], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mpeg4.avi", "mpeg4.mp4", "animation.gif", "raw.h264"])
+def test_seconds_of_a_constant_rate(name, write_video):
+    with VideoReader(write_video(name, **FORMATS[name])) as video:
+        assert video.seconds([0, 10, 39]) == pytest.approx([0, 10 / 25, 39 / 25], abs=1e-2)
 
 
 @pytest.mark.parametrize("name", FORMATS)

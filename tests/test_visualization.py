@@ -1,12 +1,11 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
 import pytest
 import torch
-from PIL import Image
 
 from videomae import VideoMAEForPreTraining
-from videomae.masking import positions_from_mask, tube_mask
+from videomae.masking import positions_from_mask, random_mask, running_cell_mask, tube_mask
 from videomae.modeling_videomae import reconstruction_targets
-from videomae.visualization import _caption, _displayed, reconstruct, save_curves, save_gif, save_panels, save_strip
+from videomae.visualization import reconstruct
 
 
 @pytest.fixture
@@ -83,36 +82,49 @@ def test_statistics_come_from_the_near_patches(tiny_config, mask):
     assert result.honest[:, :, :, 48:56].float().mean() > 150
 
 
-def test_the_pictures_are_written_whole(tiny_config, clip, mask, tmp_path):
+def test_the_flattering_row_is_drawn_on_demand_and_says_what_it_is(tiny_config, clip, mask):
+    model = VideoMAEForPreTraining(tiny_config())
+    result = reconstruct(model, clip, mask)
+    assert [row.caption for row in result.rows()] == ["original", "masked", "reconstructed"]
+    *honest, flattering = result.rows(true_statistics=True)
+    assert len(honest) == 3 and flattering.caption == "flattered" and "does not know" in flattering.note
+    assert (torch.from_numpy(flattering.frames).permute(0, 3, 1, 2) == result.with_hidden_statistics).all()
+    raw = reconstruct(VideoMAEForPreTraining(tiny_config(norm_pix_loss=False)), clip, mask)
+    assert len(raw.rows(true_statistics=True)) == 3
+
+
+def test_rows_tell_what_is_hidden_and_how_good_the_guess_is(tiny_config, clip, mask):
     result = reconstruct(VideoMAEForPreTraining(tiny_config()), clip, mask)
-    with Image.open(save_strip(result, tmp_path / "strip.png", num_columns=3, title="a title")) as strip:
-        assert strip.format == "PNG" and strip.width > 300
-    with Image.open(save_gif(result, tmp_path / "clip.gif", fps=8)) as gif:
-        assert gif.format == "GIF" and gif.n_frames == 4 and gif.info["duration"] == 120  # gif counts in 10 ms
-    curves = {"train": [(0, 1.0), (10, 0.5)], "validation": [(0, 1.1), (10, 0.7)], "nothing yet": []}
-    with Image.open(save_curves(curves, tmp_path / "c.png", x_label="step", y_label="loss", title="t")) as picture:
-        assert picture.format == "PNG"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "clip.gif", "strip.png"]
+    original, masked, honest = result.rows()
+    assert original.note == "" and masked.note == "75 % hidden"
+    assert (
+        honest.note
+        == f"PSNR {result.psnr:.1f} dB (hidden patches filled with the mean: {result.baseline_psnr:.1f} dB)"
+    )
 
 
-def test_panels_are_drawn_below_each_other(tmp_path):
-    panel = {"train": [(0, 1.0), (10, 0.5)], "one point": [(3, 0.5)]}
-    heights = []
-    for count in (1, 3):
-        panels = {f"loss {number}": panel for number in range(count)}
-        with Image.open(save_panels(panels, tmp_path / "p.png", x_label="step", title="t")) as picture:
-            heights.append(picture.height)
-    assert heights == [420, 1020]  # 3.5 and 8.5 inches
-
-
-def test_only_normalised_targets_need_the_second_reconstruction(tiny_config, clip, mask, tmp_path):
-    widths = []
-    for norm_pix_loss in (True, False):
-        result = reconstruct(VideoMAEForPreTraining(tiny_config(norm_pix_loss=norm_pix_loss)), clip, mask)
-        save_strip(result, tmp_path / "strip.png")
-        with Image.open(save_gif(result, tmp_path / "clip.gif")) as gif:
-            widths.append(gif.width)
-    assert 4 * (widths[1] - 4) == 3 * (widths[0] - 4)  # three panels and four, beside a margin
+def test_patches_that_the_decoder_leaves_out_stay_grey_and_do_not_count(tiny_config, clip):
+    """VideoMAE V2: the decoder predicts a part of the patches, of which some are visible."""
+    config = tiny_config(image_size=[16, 32], norm_pix_loss=False)
+    clip = clip[..., :16, :].contiguous()
+    masked = random_mask(config.grid, 0.75, generator=torch.Generator().manual_seed(1))
+    decoded = running_cell_mask(config.grid, 0.5, phase=1)
+    assert (decoded & ~masked).any() and (masked & ~decoded).any()
+    result = reconstruct(Perfect(config, clip), clip, masked, decoded)
+    t, h, w = (axis.flatten() for axis in torch.meshgrid(*map(torch.arange, config.grid), indexing="ij"))
+    for position in range(config.num_patches):
+        block = (slice(2 * t[position], 2 * t[position] + 2), slice(None))
+        block += tuple(slice(8 * place[position], 8 * place[position] + 8) for place in (h, w))
+        drawn, true = result.honest[block].int(), clip[block].int()
+        if masked[position] and not decoded[position]:
+            assert (drawn == 128).all()
+        else:
+            assert (drawn - true).abs().max() <= 1
+    assert result.psnr > 90  # a perfect prediction, over the patches that are predicted
+    assert result.predicted_share == (masked & decoded).sum() / masked.sum()
+    assert result.rows()[2].note.endswith(
+        f"; {100 * result.predicted_share:.0f} % of the hidden patches are predicted"
+    )
 
 
 OWN_UNITS = {"image_mean": [1000.0, -3.0], "image_std": [250.0, 0.5]}
@@ -166,20 +178,23 @@ def test_a_channel_of_one_value_is_drawn(tiny_config, floats, mask):
         (13, [0, 1, 2], "channels 0, 1, 2 of 13"),
     ],
 )
-def test_the_first_channels_are_drawn_and_the_caption_says_which(tiny_config, mask, tmp_path, channels, shown, note):
+def test_the_first_channels_are_drawn_and_the_note_says_which(tiny_config, mask, channels, shown, note):
     statistics = {"image_mean": [0.0] * channels, "image_std": [1.0] * channels}
     model = VideoMAEForPreTraining(tiny_config(num_channels=channels, **statistics))
     clip = torch.randint(0, 256, (4, channels, 24, 32), dtype=torch.uint8)
-    result = reconstruct(model, clip, mask)
-    assert torch.equal(torch.from_numpy(_displayed(result.original[1])), clip[1, shown].permute(1, 2, 0))
-    assert _caption(result, "original") == ("original" + (f" ({note})" if note else ""))
-    floats = reconstruct(model, clip.float(), mask)
-    both = "; ".join(part for part in (note, "each from its smallest to its largest value") if part)
-    assert _caption(floats, "original") == f"original ({both})"
-    for reconstruction in (result, floats):
-        with Image.open(save_gif(reconstruction, tmp_path / "clip.gif")) as gif:
-            assert gif.n_frames == 4
-        assert save_strip(reconstruction, tmp_path / "strip.png", num_columns=2).exists()
+    original = reconstruct(model, clip, mask).rows()[0]
+    assert torch.equal(torch.from_numpy(original.frames), clip[:, shown].permute(0, 2, 3, 1))
+    assert original.note == note
+    rescaled = "; ".join(part for part in (note, "each from its smallest to its largest value") if part)
+    assert reconstruct(model, clip.float(), mask).rows()[0].note == rescaled
+
+
+def test_the_model_draws_without_dropout_and_keeps_its_mode(tiny_config, clip, mask):
+    model = VideoMAEForPreTraining(tiny_config(hidden_dropout_prob=0.5)).train()
+    model.decoder.eval()
+    first, second = reconstruct(model, clip, mask), reconstruct(model, clip, mask)
+    assert torch.equal(first.honest, second.honest)
+    assert model.videomae.training and not model.decoder.training
 
 
 def test_a_mask_of_another_grid_raises(tiny_config, clip):

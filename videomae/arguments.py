@@ -122,6 +122,9 @@ class FinetuningVideoArguments(VideoArguments):
     class_names: str | None = flag(
         "Text file with one class a line, in the order of integer labels; default: the sorted labels.", None
     )
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = flag(
+        "One class a video, several (in text: a|b), or numbers; default: what the labels look like.", None
+    )
     sampling: Literal["dense", "uniform"] | None = flag(
         "Frames close together (Kinetics) or spread over the video (Something-Something); default: the checkpoint's.",
         None,

@@ -8,13 +8,16 @@ from torch import nn
 logger = logging.getLogger(__name__)
 
 
-def labels_of(class_names: list[str]) -> dict:
-    """The configuration's fields for these classes."""
+def labels_of(class_names: list[str], problem_type: str = "single_label_classification") -> dict:
+    """The configuration's fields for these classes (for regression: names of the outputs)."""
     id2label = dict(enumerate(class_names))
-    return {"id2label": id2label, "label2id": {name: number for number, name in id2label.items()}}
+    label2id = {name: number for number, name in id2label.items()}
+    return {"id2label": id2label, "label2id": label2id, "problem_type": problem_type}
 
 
-def with_classes(model: nn.Module, class_names: list[str]) -> nn.Module:
+def with_classes(
+    model: nn.Module, class_names: list[str], problem_type: str = "single_label_classification"
+) -> nn.Module:
     """The model itself, its classifier in the order of these classes, or a fresh one where it lacks one of them.
 
     Of a classifier that knows more classes, the rows of these remain.
@@ -23,7 +26,7 @@ def with_classes(model: nn.Module, class_names: list[str]) -> nn.Module:
     trained = type(model).__name__ in (model.config.architectures or ())  # otherwise its head is fresh anyway
     kept = trained and set(class_names) <= set(known)
     old = model.classifier
-    model.config.update(labels_of(class_names))
+    model.config.update(labels_of(class_names, problem_type))
     model.num_labels = len(class_names)
     model.classifier = nn.Linear(model.config.hidden_size, model.num_labels)
     model._init_weights(model.classifier)

@@ -24,7 +24,10 @@ VERBS = {
     "finetune": ("run_finetuning", "train a classifier, from a pre-trained model or from scratch"),
     "evaluate": ("run_evaluation", "measure a classifier, with one view or the paper's views of a video"),
     "predict": ("run_prediction", "classify videos"),
+    "watch": ("watch_video", "say what happens when in a long or live video"),
+    "extract": ("extract_features", "features of videos, for retrieval, detection or your own classifier"),
     "reconstruct": ("reconstruct_video", "draw original, masked and reconstructed frames"),
+    "explain": ("explain_video", "draw where a network looks, and what speaks for a class"),
     "benchmark": ("run_benchmark", "measure what the training will wait for, on your files and machine"),
     "convert": ("convert_checkpoint", "turn an official .pth into a folder that from_pretrained reads"),
 }

@@ -127,10 +127,15 @@ def _may_be_mirrored(class_names: Sequence[str]) -> bool:
     return not directions
 
 
+def _target(label: int | float | list[float]) -> Tensor:
+    """int64 () of a class, float32 () of a number, (K,) of several (`targets`)."""
+    return torch.tensor(label, dtype=torch.int64 if isinstance(label, int) else torch.float32)
+
+
 class TrainingClips(_Clips):
     """Clips to fine-tune on. The order is the official one: RandAugment, crop, flip, erasing.
 
-    An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 ()}.
+    An item is {"pixel_values": uint8 (T, C, H, W), "labels": int64 () or, of numbers, float32 () or (K,)}.
 
     Args:
         processor: says how many frames of which size are sampled how.
@@ -181,7 +186,7 @@ class TrainingClips(_Clips):
         if self.erasing:
             statistics = {"mean": self.processor.image_mean, "std": self.processor.image_std}
             clip = random_erasing(clip, generator=generator, probability=self.erasing, **statistics)
-        return {"pixel_values": self.processor.normalized_if_float(clip), "labels": torch.tensor(label)}
+        return {"pixel_values": self.processor.normalized_if_float(clip), "labels": _target(label)}
 
 
 class ValidationClips:
@@ -196,4 +201,4 @@ class ValidationClips:
 
     def __call__(self, video: VideoReader, row: dict[str, Any], draw: Draw) -> Item:
         (clip,) = self.processor.views(video, num_segments=1, num_crops=1)
-        return {"pixel_values": clip, "labels": torch.tensor(row["label"])}
+        return {"pixel_values": clip, "labels": _target(row["label"])}

@@ -27,14 +27,17 @@ from .data import (
     VideoDataset,
     make_processor,
 )
-from .evaluation import accuracy_metrics, score_videos
+from .evaluation import score_videos
 from .inference import load_checkpoint
 from .listing import class_names, load_videos
 from .masking import tube_mask
+from .metrics import accuracy_metrics
 from .modeling_videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification
+from .pictures import save_gif, save_strip
+from .plots import save_curves
 from .synthetic import MotionSet, write_motion_set
 from .training import VideoMAETrainer, VideoMAETrainingArguments
-from .visualization import reconstruct, save_curves, save_gif, save_strip
+from .visualization import reconstruct
 
 HEAD_WIDTH = 32
 WARMUP_SHARE = 0.1  # of the steps
@@ -350,9 +353,9 @@ def draw_reconstructions(
         mask = tube_mask(model.config.grid, recipe.mask_ratio, generator=generator)
         reconstruction = reconstruct(model, clip, mask)
         stem = folder / f"reconstruction-{number}"
-        title = f"{Path(video).parent.name}: {100 * mask.float().mean():.0f} % hidden"
-        picture = save_strip(reconstruction, stem.with_suffix(".png"), title=title)
-        save_gif(reconstruction, stem.with_suffix(".gif"), panel_width=160)
+        title = Path(video).parent.name
+        picture = save_strip(reconstruction.rows(), stem.with_suffix(".png"), title=title)
+        save_gif(reconstruction.rows(), stem.with_suffix(".gif"), panel_width=160)
         numbers = {"psnr": reconstruction.psnr, "baseline_psnr": reconstruction.baseline_psnr}
         drawn.append({"video": video, "picture": picture.name, **numbers})
     return drawn

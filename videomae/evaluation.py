@@ -1,5 +1,5 @@
 # Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
-"""From the views of a video to the score of the video, and from scores to metrics.
+"""From the views of a video to the score of the video.
 
 The official protocol (V1 §4): a video is looked at in several views (segments in time × crops in space); softmax turns
 the logits of each view into probabilities, and the probabilities are averaged. All views come from one decode.
@@ -8,11 +8,9 @@ the logits of each view into probabilities, and the probabilities are averaged. 
 from collections.abc import Iterator, Sequence
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import gather_object
-from torch.utils.data import DataLoader, Dataset, Subset
-from tqdm import tqdm
+from torch.utils.data import DataLoader, Dataset
 
+from .metrics import known_problem_type
 from .video import VideoDecodeError
 
 # Views that go through the network together. Fixed, so that a video's score does not depend on what surrounds it.
@@ -43,26 +41,31 @@ class VideoViews(Dataset):
 def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
     """Logits (…, K) to scores, in float32: softmax, sigmoid for multi-label, the numbers themselves for regression.
 
-    A single output is regression unless `problem_type` says otherwise, as in `classification_loss`.
+    None: `metrics.known_problem_type`. Raises ValueError for an unknown problem type.
     """
-    logits = logits.float()
-    if problem_type == "regression" or (problem_type is None and logits.shape[-1] == 1):
+    kind, logits = known_problem_type(problem_type, logits.shape[-1]), logits.float()
+    if kind == "regression":
         return logits
-    return logits.sigmoid() if problem_type == "multi_label_classification" else logits.softmax(dim=-1)
+    return logits.sigmoid() if kind == "multi_label_classification" else logits.softmax(dim=-1)
 
 
 @torch.inference_mode()
-def video_score(model, views: torch.Tensor) -> torch.Tensor:
-    """The score of a video, (K,) on the CPU, from its views (V, T, C, H, W), uint8 or normalised: the mean of theirs.
+def view_scores(model, views: torch.Tensor, views_per_forward: int = VIEWS_PER_FORWARD) -> torch.Tensor:
+    """The score of each view, (V, K) on the CPU, from views (V, T, C, H, W), uint8 or normalised.
 
     The model is put into evaluation mode.
     """
     model.eval()
     scores = [
         probabilities(model(pixel_values=part.to(model.device)).logits, model.config.problem_type)
-        for part in views.split(VIEWS_PER_FORWARD)
+        for part in views.split(views_per_forward)
     ]
-    return torch.cat(scores).mean(dim=0).cpu()
+    return torch.cat(scores).cpu()
+
+
+def video_score(model, views: torch.Tensor) -> torch.Tensor:
+    """The score of a video, (K,) on the CPU: the mean of `view_scores`."""
+    return view_scores(model, views).mean(dim=0)
 
 
 def score_videos(
@@ -90,64 +93,6 @@ def _scores(model, views: VideoViews, num_workers: int) -> Iterator[torch.Tensor
         yield video_score(model, video)
 
 
-def measure(
-    model,
-    processor,
-    videos: Sequence,
-    labels: Sequence[int],
-    *,
-    split: str,
-    num_segments: int = 1,
-    num_crops: int = 1,
-    num_workers: int = 0,
-) -> dict[str, float | int | str]:
-    """`accuracy_metrics` of all videos, with "split" and "views". Shows how far it is.
-
-    On several processes each of them scores every P-th video, and all return the metrics of all videos.
-
-    Raises:
-        ValueError, VideoDecodeError: as `score_videos`.
-    """
-    state = PartialState()
-    share = range(state.process_index, len(videos), state.num_processes)
-    views = f"{num_segments}x{num_crops}"
-    scores = score_videos(
-        model,
-        processor,
-        Subset(videos, share),
-        num_segments=num_segments,
-        num_crops=num_crops,
-        num_workers=num_workers,
-    )
-    shown = tqdm(scores, total=len(share), desc=f"{views} views", unit="video", disable=not state.is_main_process)
-    scored = dict(gather_object(list(zip(share, shown, strict=True))))
-    scores = torch.stack([scored[number] for number in range(len(videos))])
-    return accuracy_metrics(scores, labels) | {"split": split, "views": views}
-
-
-def describe(metrics: dict[str, float | int | str]) -> str:
-    """What `measure` found, in one line."""
-    return (
-        f"{metrics['num_videos']} videos of {metrics['split']}, {metrics['views']} views each: "
-        f"top-1 {metrics['top1']:.2f} %, top-5 {metrics['top5']:.2f} %, "
-        f"mean class accuracy {metrics['mean_class_accuracy']:.2f} %"
-    )
-
-
-def accuracy_metrics(scores: torch.Tensor, labels: Sequence[int]) -> dict[str, float | int]:
-    """Top-1, top-5 and mean class accuracy, in percent, of scores (videos, K) against class indices (videos,)."""
-    labels = torch.as_tensor(labels)
-    ranked = scores.argsort(dim=1, descending=True)
-    correct = ranked[:, 0] == labels
-    per_class = [correct[labels == label].float().mean() for label in labels.unique()]
-    return {
-        "top1": 100 * correct.float().mean().item(),
-        "top5": 100 * (ranked[:, :5] == labels[:, None]).any(dim=1).float().mean().item(),
-        "mean_class_accuracy": 100 * torch.stack(per_class).mean().item(),
-        "num_videos": len(labels),
-    }
-
-
 def parse_views(text: str) -> tuple[int, int]:
     """`"5x3"` -> (5 segments, 3 crops). Raises ValueError."""
     segments, separator, crops = text.partition("x")
@@ -159,11 +104,9 @@ def parse_views(text: str) -> tuple[int, int]:
 __all__ = [
     "VIEWS_PER_FORWARD",
     "VideoViews",
-    "accuracy_metrics",
-    "describe",
-    "measure",
     "parse_views",
     "probabilities",
     "score_videos",
     "video_score",
+    "view_scores",
 ]

@@ -17,13 +17,15 @@ from accelerate import PartialState
 from transformers import TrainingArguments
 from transformers.integrations import unset_hf_deepspeed_config
 
-from .evaluation import describe, measure, parse_views
+from .evaluation import parse_views
 from .evaluation_data import PREFERRED_SPLITS, EvaluationVideos, videos_of
 from .files import write_json
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .inference import load_checkpoint
+from .measurement import describe, measure
 from .shards import TarShards
 from .training_data import TrainingVideos, Videos
+from .video import VideoDecodeError
 
 logger = logging.getLogger(__name__)
 
@@ -56,23 +58,24 @@ class FinalTest:
     def run(
         self, checkpoint: str | os.PathLike, *, device: torch.device, num_workers: int
     ) -> dict[str, float | int | str]:
-        """The metrics (`evaluation.measure`) of a folder that a training left. Every process has to call it.
+        """The metrics (`measurement.measure`) of a folder that a training left. Every process has to call it.
 
         Raises:
             VideoDecodeError: a video can not be read. None is skipped: accuracy over other videos is another number.
         """
         PartialState().wait_for_everyone()  # the first process may still be writing
         model, processor = load_checkpoint(checkpoint, device=device)
-        return measure(
+        found = measure(
             model,
             processor,
-            self.videos.videos,
-            self.videos.labels,
-            split=self.videos.split,
+            self.videos,
             num_segments=self.num_segments,
             num_crops=self.num_crops,
             num_workers=num_workers,
         )
+        if found.unreadable:
+            raise VideoDecodeError(*next(iter(found.unreadable.items())))
+        return found.metrics
 
 
 def plan_test(views: str | None, videos: TrainingVideos, processor: VideoMAEVideoProcessor) -> FinalTest | None:

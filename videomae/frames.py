@@ -2,7 +2,8 @@
 """One way to read frames, whatever they lie in: `open_video` opens video files, folders of pictures and arrays.
 
 What it returns has the interface of `videomae.video.VideoReader`: `path`, `info`, `num_frames`, `read(indices)`,
-`close()`, and it is a context manager. Everything that is wrong with a source is a `VideoDecodeError` that names it.
+`stream(indices)`, `seconds(indices)`, `close()`, and it is a context manager. Everything that is wrong with a source
+is a `VideoDecodeError` that names it.
 
 Shapes: frames are (n, C, H, W), a view of channels-last memory: uint8, or float32 in the source's own units.
 """
@@ -149,6 +150,15 @@ class StoredFrames(ABC):
         for number in sorted(rows):
             frames[rows[number]] = self._frame(number)
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def stream(self, indices: Sequence[int]) -> Iterator[tuple[int, torch.Tensor]]:
+        """As `VideoReader.stream`: (number, frame (C, H, W)) one by one."""
+        for number in indices:
+            yield number, self.read([number])[0]
+
+    def seconds(self, indices: Sequence[int]) -> None:
+        """As `VideoReader.seconds`: neither pictures nor arrays say when they are shown."""
+        return None
 
     @abstractmethod
     def _frame(self, number: int) -> np.ndarray:

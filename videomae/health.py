@@ -13,14 +13,13 @@ Shapes: B clips of a batch, N patches, Nd of them decoded, P values of a patch, 
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers import TrainerCallback
@@ -29,19 +28,21 @@ from .arguments import HealthArguments
 from .clips import ValidationClips
 from .configuration_videomae import VideoMAEConfig
 from .data import ClassificationCollator, PretrainingCollator, VideoDataset
+from .evaluating import evaluating
 from .files import write_json
-from .listing import class_names, load_videos
+from .judgement import labelled_tables
 from .modeling_videomae import VideoMAEForPreTraining, normalized, reconstruction_targets
+from .pictures import save_strip
+from .plots import save_panels
 from .probes import (
     chance_level,
     effective_rank,
     knn_accuracy,
     linear_probe_accuracy,
     relative_deviation,
-    split_rows,
 )
 from .training import VideoMAETrainer
-from .visualization import reconstruct, save_panels, save_strip
+from .visualization import reconstruct
 
 logger = logging.getLogger(__name__)
 
@@ -205,32 +206,20 @@ class LabelledVideos:
 
 
 def open_labelled_videos(source: str, processor) -> LabelledVideos:
-    """The labelled videos of a folder or list, one centred clip each.
+    """The labelled videos of a folder or list (`judgement.labelled_tables`), one centred clip each.
 
-    They are tested on its validation split, else its test split, else on every third video of each class.
-
-    Raises:
-        ValueError: no such source, no labels, one class, or a class with one video and no split to test on.
+    Raises ValueError as there.
     """
-    splits = load_videos(source)
-    names = class_names(splits["train"]) if "train" in splits else []
-    if len(names) < 2:
-        found = f"1 class ({names[0]})" if names else f"no split train, only {', '.join(splits)}"
-        raise ValueError(f"--health_data {source}: {found}, wanted a training split of at least 2 classes")
-    train = splits["train"]
-    test = splits.get("validation", splits.get("test"))
-    if test is None:
-        try:
-            rows, tested = split_rows(train["label"])
-        except ValueError as error:
-            raise ValueError(f"--health_data {source} has no val/ or test/, and {error}") from error
-        train, test = train.select(rows), train.select(tested)
+    try:
+        tables = labelled_tables(source)
+    except ValueError as error:
+        raise ValueError(f"--health_data {error}") from error
     clips = ValidationClips(processor)
     return LabelledVideos(
-        VideoDataset(train, clips),
-        VideoDataset(test, clips),
-        torch.tensor(train["label"]),
-        torch.tensor(test["label"]),
+        VideoDataset(tables.train, clips),
+        VideoDataset(tables.test, clips),
+        torch.tensor(tables.train["label"]),
+        torch.tensor(tables.test["label"]),
     )
 
 
@@ -304,7 +293,7 @@ class HealthCallback(TrainerCallback):
 
     def _check(self, state, control) -> None:
         folder = Path(self.trainer.args.output_dir)
-        with _evaluating(self.trainer.model):
+        with evaluating(self.trainer.model), torch.no_grad():
             check = self._measure(state)
             drawings = self._draw()
         self.checks.append(check)
@@ -317,7 +306,7 @@ class HealthCallback(TrainerCallback):
             for number, drawing in enumerate(drawings):
                 name = f"step-{check.step:07}-clip-{number}.png"
                 title = f"epoch {check.epoch:g}"
-                save_strip(drawing, folder / "health" / name, num_columns=FRAMES_OF_A_PICTURE, title=title)
+                save_strip(drawing.rows(), folder / "health" / name, num_columns=FRAMES_OF_A_PICTURE, title=title)
             self._write(folder)
 
     def _measure(self, state) -> Check:
@@ -430,19 +419,6 @@ def _panels(checks: Sequence[Check]) -> dict[str, dict[str, list[tuple[float, fl
     }
     drawn = {label: {name: curve(of) for name, of in curves.items()} for label, curves in panels.items()}
     return {label: curves for label, curves in drawn.items() if all(curves.values())}
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 __all__ = [

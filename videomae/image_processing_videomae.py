@@ -2,21 +2,19 @@
 """Frames to `pixel_values`: short side to `size`, crop, normalise; and the views that a test looks at.
 
 Shapes: B videos, T frames, C channels, H rows, W columns; clips are `(T, C, H, W)`, uint8 until they are normalised.
-One resize serves everything here (antialiased bilinear on uint8), so that training, testing and prediction see the
-same pixels.
+One resize serves everything here (bilinear on uint8, antialiased unless the checkpoint says otherwise), so that
+training, testing and prediction see the same pixels.
 """
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from huggingface_hub.utils import httpx
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 from transformers.image_processing_utils import BatchFeature
@@ -33,6 +31,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn, make_batched_metadata
 
 from .augmentation import whole_frame
+from .downloads import downloaded, is_address
 from .frames import open_video
 from .video import (
     PROTOCOLS,
@@ -83,6 +82,7 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
         `"error"`.
     framing (`str`): `"crop"` (official: short side to `size`, then the centre) or `"whole"`: the whole frame, a little
         stretched, with grey bars where that is not enough (`augmentation.whole_frame`), for small data of one's own.
+    antialias (`bool`): whether a frame that becomes smaller is filtered before; the authors' code does not do that.
 
     `video.training_frame_indices` describes sampling, spacing and short videos.
     """
@@ -92,6 +92,7 @@ class VideoMAEVideoProcessorKwargs(VideosKwargs, total=False):
     training_spacing: str | None
     short_video: str | None
     framing: str | None
+    antialias: bool | None
 
 
 class VideoMAEVideoProcessor(BaseVideoProcessor):
@@ -120,6 +121,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
     training_spacing = "linspace"
     short_video = "repeat"
     framing = "crop"
+    antialias = True
     valid_kwargs = VideoMAEVideoProcessorKwargs
     model_input_names = ["pixel_values"]
 
@@ -262,7 +264,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         if isinstance(video_url_or_urls, list):
             fetched = [self.fetch_videos(source, sample_indices_fn) for source in video_url_or_urls]
             return [list(column) for column in zip(*fetched, strict=True)]
-        with _open(video_url_or_urls) as reader:
+        with opened(video_url_or_urls) as reader:
             info = reader.info
             metadata = VideoMetadata(
                 total_num_frames=info.num_frames,
@@ -356,8 +358,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
             ValueError: as `check_views`.
         """
         self.check_views(num_segments, num_crops)
-        is_open = not (_is_file(video) or isinstance(video, torch.Tensor))
-        with nullcontext(video) if is_open else _open(video) as frames:
+        with opened(video) as frames:
             segments = [self.view_indices(frames, segment, num_segments) for segment in range(num_segments)]
             needed = sorted(set().union(*segments))
             images = frames.read(needed)
@@ -383,7 +384,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         if not self.do_resize:
             return clip
         size = _covering(self.size, self.crop_size, clip) if self.do_center_crop else self.size
-        return self.resize(clip, size=size, resample=self.resample)
+        return self.resize(clip, size=size, resample=self.resample, antialias=self.antialias)
 
     # -- the steps of BaseVideoProcessor.preprocess --
 
@@ -434,6 +435,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         image_mean: float | list[float],
         image_std: float | list[float],
         framing: str = "crop",
+        antialias: bool = True,
         return_tensors: str | None = None,
         **kwargs,
     ) -> BatchFeature:
@@ -444,7 +446,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
                 do_resize = do_center_crop = False
             if do_resize:
                 covering = _covering(size, crop_size, clip) if do_center_crop else size
-                clip = self.resize(clip, size=covering, resample=resample)
+                clip = self.resize(clip, size=covering, resample=resample, antialias=antialias)
             if do_center_crop:
                 clip = self.center_crop(clip, crop_size)
             clip = clip.contiguous()  # from here on the layout that models expect
@@ -488,16 +490,23 @@ def _is_file(video) -> bool:
     return isinstance(video, (str, Path, bytes, Mapping)) or hasattr(video, "seek")
 
 
-def _open(source) -> VideoReader:
+@contextmanager
+def opened(source) -> Iterator[VideoReader]:
+    """A reader of a video: a path, URL, bytes, file object or frames. One that is open already stays so.
+
+    Raises VideoDecodeError where it can not be fetched or opened.
+    """
     if isinstance(source, torch.Tensor):
-        return _Frames(source)
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        source = _download(source)
-    return open_video(source)
+        yield _Frames(source)
+    elif not _is_file(source):
+        yield source
+    else:
+        with downloaded(source) if is_address(source) else nullcontext(source) as file, open_video(file) as reader:
+            yield reader
 
 
 @dataclass
-class _Frames(AbstractContextManager):
+class _Frames:
     """Frames in memory, uint8 (num_frames, C, H, W), with what `VideoMAEVideoProcessor.views` uses of a reader."""
 
     frames: torch.Tensor
@@ -509,19 +518,6 @@ class _Frames(AbstractContextManager):
 
     def read(self, indices: list[int]) -> torch.Tensor:
         return self.frames[indices]
-
-    def __exit__(self, *exception) -> None:
-        pass
-
-
-def _download(url: str) -> BytesIO:
-    try:
-        content = httpx.get(url, follow_redirects=True).raise_for_status().content
-    except httpx.HTTPError as error:
-        raise VideoDecodeError(url, f"could not be fetched ({str(error).splitlines()[0]})") from error
-    file = BytesIO(content)
-    file.name = url  # for the reader's messages
-    return file
 
 
 def _batch(videos, to_rgb: bool) -> list:

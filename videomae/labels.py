@@ -34,14 +34,15 @@ def are_integers(labels: Iterable[str]) -> bool:
 def are_measured(labels: Iterable[str]) -> bool:
     """Whether all are numbers and not all of them integers: then they are values, and no classes."""
     labels = list(labels)
-    return all(map(_is_number, labels)) and not are_integers(labels)
+    return all(map(is_number, labels)) and not are_integers(labels)
 
 
 def _is_integer(label: str) -> bool:
     return re.fullmatch(r"-?\d{1,9}", label) is not None
 
 
-def _is_number(label: str) -> bool:
+def is_number(label: str) -> bool:
+    """Whether a label is one, with or without a fraction."""
     return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", label) is not None
 
 
@@ -103,6 +104,7 @@ __all__ = [
     "are_measured",
     "class_numbers",
     "find_class_names",
+    "is_number",
     "label_complaint",
     "label_text",
 ]

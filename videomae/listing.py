@@ -7,7 +7,7 @@ Nothing here opens a video. "video" is a path, or {"path", "bytes"} where the so
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from .folders import find_videos, is_video_name, read_folder, visible_entries
 from .labels import UNLABELLED, are_integers, are_measured, class_numbers, find_class_names, label_complaint
 from .lists import LIST_EXTENSIONS, read_list, read_text
 from .tables import LABEL_COLUMNS, PATH_COLUMNS, SPLIT_NAMES, Complaint, Table, some, summary
+from .targets import read_as
 
 METADATA = tuple(f"metadata{extension}" for extension in LIST_EXTENSIONS)  # lists beside the videos, as on the Hub
 
@@ -31,6 +32,7 @@ def load_videos(
     *,
     class_names: Sequence[str] | None = None,
     labels: bool = True,
+    problem_type: str | None = None,
     root: str | os.PathLike | None = None,
     exclude: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
 ) -> datasets.DatasetDict | datasets.Dataset:
@@ -57,6 +59,8 @@ def load_videos(
             of the train split has; the sorted names of the train split; or, for a list whose labels are all integers,
             "0" to the largest.
         labels: False leaves the column "label" out, and with it all that could be wrong with labels.
+        problem_type: what the labels are meant as, where their look does not tell: "multi_label_classification" reads
+            the text `a|b` as two classes, "regression" the text `5` as a number (`targets`).
         root: what paths are relative to. Default: the folder of the list or parquet file, or the current one.
         exclude: videos to leave out: a file (the csv of `videomae scan`, of which the videos that are not ok; or
             paths, one a line), or the paths. How many were found is logged. The numbers of classes stay.
@@ -71,7 +75,9 @@ def load_videos(
             left. What is wrong with single videos and classes comes in one error: the first few and how many there
             are.
     """
-    found = read_videos(source, class_names=class_names, labels=labels, root=root, exclude=exclude)
+    found = read_videos(
+        source, class_names=class_names, labels=labels, problem_type=problem_type, root=root, exclude=exclude
+    )
     if wrong := [complaint for part in found.complaints.values() for complaint in part]:
         raise ValueError(summary(_name_of(source), wrong, found.hints))
     return found.splits if split is None else found.splits[find_split(_name_of(source), found.splits, split)]
@@ -90,20 +96,28 @@ def read_videos(
     *,
     class_names: Sequence[str] | None = None,
     labels: bool = True,
+    problem_type: str | None = None,
+    rename: Callable[[Collection[str]], Mapping[str, str]] | None = None,
     root: str | os.PathLike | None = None,
     exclude: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
 ) -> FoundVideos:
     """What `load_videos` returns, and what is wrong with single videos and classes, which it raises.
 
-    A label that is wrong is None. All other errors of `load_videos` are raised here, too.
+    A label that is wrong is None. All other errors of `load_videos` are raised here, too. `rename` is asked for
+    {label: class} of all labels that name one class each (`label_maps`); those that it leaves out stay.
     """
     if class_names is not None and not class_names:
         raise ValueError("class_names is empty")
     name = _name_of(source)
     tables = _read_source(source, labels, root)
-    if class_names is None:
+    if problem_type is not None:
+        for table in tables.values():
+            read_as(table, problem_type)
+    elif class_names is None:
         _read_numbers(tables)
     _check_one_kind(name, tables, class_names)
+    if rename is not None:
+        _rename(tables.values(), rename)
     if class_names is None:
         class_names = _find_class_names(tables)
     _number_classes(tables.values(), class_names)
@@ -319,6 +333,13 @@ def _read_numbers(tables: dict[str, Table]) -> None:
         for table in listed:
             table.labels = [float(label) if label else label for label in table.labels]
             table.feature = datasets.Value("float32")
+
+
+def _rename(tables: Iterable[Table], rename: Callable[[Collection[str]], Mapping[str, str]]) -> None:
+    named = [table for table in tables if table.labels is not None and table.feature is None]
+    found = rename({label for table in named for label in table.labels})
+    for table in named:
+        table.labels = [found.get(label, label) for label in table.labels]
 
 
 def _check_one_kind(name: str, tables: dict[str, Table], class_names: Sequence[str] | None) -> None:

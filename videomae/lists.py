@@ -124,12 +124,10 @@ def _to_table(file: Path, base: str, rows: list[_Row], labels: bool) -> Table:
 
 def _feature_of_lists(file: Path, rows: list[_Row], table: Table) -> datasets.List:
     """Several labels a video: all lists, of integers or of texts."""
-    of_integers = all(
-        isinstance(label, int) for labels in table.labels if isinstance(labels, list) for label in labels
-    )
-    kind = int if of_integers else str
+    of_integers = all(type(label) is int for labels in table.labels if isinstance(labels, list) for label in labels)
+    kind = int if of_integers else str  # and not bool, which isinstance takes for an int
     for number, row in enumerate(rows):
-        if not (isinstance(row.label, list) and all(isinstance(label, kind) for label in row.label)):
+        if not (isinstance(row.label, list) and all(type(label) is kind for label in row.label)):
             text = f"label {row.label!r}: wanted a list, as on other lines, of integers or of texts alone"
             table.complain(f"{file}, line {row.line}: {text}", number, "label")
     return datasets.List(datasets.Value("int64" if of_integers else "string"))

@@ -137,11 +137,14 @@ def _per_channel(values, device):
 
 
 def normalized(patches: torch.Tensor, config: VideoMAEConfig) -> torch.Tensor:
-    """uint8 patches (…, C, h, w) -> float32 with `config.image_mean/std` applied. Float patches already are."""
+    """uint8 patches (…, C, h, w) -> float32 with `config.image_mean/std` applied. Float patches already are.
+
+    To the last bit as transformers' processors do it, which scale the statistics and not the pixels.
+    """
     if patches.dtype != torch.uint8:
         return patches
     mean, std = (_per_channel(values, patches.device) for values in (config.image_mean, config.image_std))
-    return (patches.float() / 255 - mean) / std
+    return (patches.float() - 255 * mean) / (255 * std)
 
 
 def intensities(patches: torch.Tensor, config: VideoMAEConfig) -> torch.Tensor:

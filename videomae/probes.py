@@ -72,28 +72,33 @@ def chance_level(labels: Tensor, test_labels: Tensor) -> float:
     return 100 * (test_labels == labels.bincount().argmax()).double().mean().item()
 
 
-def knn_accuracy(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor) -> float:
-    """Percent of the test videos whose class the nearest neighbours tell, as DINO does it.
+def knn_classes(features: Tensor, labels: Tensor, test_features: Tensor) -> Tensor:
+    """The class (m,) of each test video that its nearest neighbours tell, as DINO does it.
 
     The `NEIGHBOURS` features of highest cosine vote for their class with weight exp(cosine / `TEMPERATURE`). Both sets
     are standardised by the first one's statistics before: what all features have in common would make all cosines 1.
 
     Args:
         features, labels: (n, D) and int64 (n,), to learn from.
-        test_features, test_labels: (m, D) and int64 (m,).
+        test_features: (m, D).
     """
     known, asked = (F.normalize(part) for part in _standardized(features, test_features))
     cosine, nearest = (asked @ known.T).topk(min(NEIGHBOURS, len(known)))
     votes = torch.zeros(len(asked), int(labels.max()) + 1, dtype=cosine.dtype)
     votes.scatter_add_(1, labels[nearest], (cosine / TEMPERATURE).exp())
-    return _percent(votes, test_labels)
+    return votes.argmax(dim=1)
 
 
-def linear_probe_accuracy(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor) -> float:
-    """Percent of the test videos whose class a linear classifier tells: ridge regression on one-hot labels.
+def knn_accuracy(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor) -> float:
+    """Percent of the test videos, of labels (m,), for which `knn_classes` is right."""
+    return percent_right(knn_classes(features, labels, test_features), test_labels)
+
+
+def linear_probe_classes(features: Tensor, labels: Tensor, test_features: Tensor) -> Tensor:
+    """The class (m,) of each test video that a linear classifier tells: ridge regression on one-hot labels.
 
     Its strength is the one of `RIDGES` with the smallest squared error when each video is left out in turn, which has
-    a closed form (Hastie et al., The Elements of Statistical Learning, equation 7.64). Arguments as of `knn_accuracy`.
+    a closed form (Hastie et al., The Elements of Statistical Learning, equation 7.64). Arguments as of `knn_classes`.
     """
     known, asked = _standardized(features, test_features)
     targets = F.one_hot(labels).to(known.dtype)
@@ -109,7 +114,17 @@ def linear_probe_accuracy(features: Tensor, labels: Tensor, test_features: Tenso
 
     ridge = min(RIDGES, key=error)
     weight = right.T @ ((singular / (singular**2 + ridge * len(known)))[:, None] * rotated)
-    return _percent(asked @ weight + offset, test_labels)
+    return (asked @ weight + offset).argmax(dim=1)
+
+
+def linear_probe_accuracy(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor) -> float:
+    """Percent of the test videos, of labels (m,), for which `linear_probe_classes` is right."""
+    return percent_right(linear_probe_classes(features, labels, test_features), test_labels)
+
+
+def percent_right(found: Tensor, labels: Tensor) -> float:
+    """Percent of the classes found (m,) that are the labels (m,)."""
+    return 100 * (found == labels).double().mean().item()
 
 
 def _standardized(features: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,15 +135,14 @@ def _standardized(features: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     return (features - mean) * scale, (others - mean) * scale
 
 
-def _percent(scores: Tensor, labels: Tensor) -> float:
-    return 100 * (scores.argmax(dim=1) == labels).double().mean().item()
-
-
 __all__ = [
     "chance_level",
     "effective_rank",
     "knn_accuracy",
+    "knn_classes",
     "linear_probe_accuracy",
+    "linear_probe_classes",
+    "percent_right",
     "relative_deviation",
     "split_rows",
 ]

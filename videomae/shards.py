@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, product
 from pathlib import Path
@@ -304,6 +304,7 @@ class TarShards:
         labels: False leaves labels, and what could be wrong with them, out.
         class_names: the classes in their order. Labels that are integers are positions in it, unless a class is
             called by an integer (`labels`). Default: the sorted names of the shards, or "0" to the largest integer.
+        rename: as in `listing.read_videos`.
         max_video_bytes: what one video may take in memory; longer ones count as videos that do not decode.
 
     Attributes:
@@ -323,6 +324,7 @@ class TarShards:
         *,
         labels: bool = True,
         class_names: Sequence[str] | None = None,
+        rename: Callable[[Collection[str]], Mapping[str, str]] | None = None,
         max_video_bytes: int = MOST_VIDEO_BYTES,
     ):
         self.shards = find_shards(source) if isinstance(source, (str, os.PathLike)) else list(map(str, source))
@@ -338,6 +340,9 @@ class TarShards:
         self._sizes = np.array([sample.size for sample in samples])
         self.problems = {i: sample.problem for i, sample in enumerate(samples) if sample.problem}
         texts = {i: sample.label for i, sample in enumerate(samples) if not sample.problem}
+        if rename is not None:
+            renamed = rename({text for text in texts.values() if text})
+            texts = {i: renamed.get(text, text) for i, text in texts.items()}
         self._labels, self.class_names = self._number_labels(texts, class_names)
 
     @property

@@ -16,7 +16,7 @@ import functools
 import importlib.util
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -98,6 +98,14 @@ class TorchcodecReader:
             with contextlib.suppress(*_FAILURES):
                 return self._decoder.get_frames_at(numbers).data
         return self._reader.read(numbers)
+
+    def stream(self, indices: Sequence[int]) -> Iterator[tuple[int, torch.Tensor]]:
+        """As `VideoReader.stream`; torchcodec goes on from one frame to the next without seeking."""
+        for number in indices:
+            yield number, self.read([number])[0]
+
+    def seconds(self, indices: Sequence[int]) -> list[float] | None:
+        return self._reader.seconds(indices)
 
     def _trusted_decoder(self, source, num_threads):
         """torchcodec's decoder, if it reads this video as PyAV does."""

@@ -316,6 +316,8 @@ class VideoMAETrainer(DurableTrainer):
 
     def _checked_class_weights(self) -> torch.Tensor:
         weights, num_labels = self.args.class_weights, self.model.config.num_labels
+        if self.model.config.problem_type == "regression":
+            raise ValueError("class_weights is for classes, the model's problem_type is regression: leave it out")
         if len(weights) != num_labels or min(weights) < 0:
             raise ValueError(
                 f"class_weights is {weights}, wanted {num_labels} numbers of 0 or more, one for each class"

@@ -17,11 +17,11 @@ from .arguments import VideoArguments
 from .checking import Report, check
 from .data import VideoDataset
 from .labels import UNLABELLED
-from .listing import class_names as names_of
 from .listing import find_split, load_videos, read_class_names, read_videos, validation_split
 from .shards import are_shards
 from .stored import HUB_PREFIX
 from .streaming import Source, VideoStream, find_splits, make_source
+from .targets import SINGLE, output_names, problem_type_of, with_targets
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +31,13 @@ Videos = datasets.Dataset | Source
 @dataclass
 class TrainingVideos:
     """The videos to train on and, where there are any, those to validate on and, where they are asked for, to test on;
-    `class_names` where they are labelled."""
+    `class_names` (for regression: names of the numbers) where they are labelled. Labels are targets (`targets`)."""
 
     train: Videos
     validation: Videos | None
     class_names: list[str] | None
     test: Videos | None = None
+    problem_type: str = SINGLE
 
 
 def open_training_videos(
@@ -60,20 +61,25 @@ def open_training_videos(
     if test and not (is_stream(arguments, data) and data.startswith(HUB_PREFIX)):
         others.append("test")
     wanted = partial(_training_and, others)
-    found = opened(data, wanted, class_names=_given_class_names(arguments) if labels else None)
-    names = _names_of(found["train"]) if labels else None
+    given = _given_class_names(arguments) if labels else None
+    asked = arguments.problem_type if labels else None
+    of_classes = asked in (None, SINGLE)
+    found = opened(data, wanted, class_names=given if of_classes else None, problem_type=asked)
+    kind = (asked or _problem_type_of(found["train"])) if labels else SINGLE
+    names = _names_of(found["train"], kind, given) if labels else None
     if validation_data is not None:
-        found |= opened(validation_data, _validation, class_names=names)
+        settings = {"class_names": names, "problem_type": asked} if kind == SINGLE else {"problem_type": kind}
+        found |= opened(validation_data, _validation, **settings)
+    if labels:
+        found = {use: _with_targets(videos, names, kind) for use, videos in found.items()}
     validation = found.get("validation")
-    if validation is not None and labels:
-        _names_of(validation)  # raises for videos without labels
     if validation is not None and _is_endless(validation):
         message = f"{validation_data or data}: this stream does not say how many videos its validation split has"
         if validation_data is not None:
             raise ValueError(f"{message}: validate on a list, a folder or tar shards")
         logger.warning("%s: it is not used; --validation_data may name a list, a folder or tar shards", message)
         validation = None
-    return TrainingVideos(found["train"], validation, names, found.get("test"))
+    return TrainingVideos(found["train"], validation, names, found.get("test"), kind)
 
 
 def count_training_videos(arguments: VideoArguments, *, labels: bool) -> tuple[int, int]:
@@ -87,8 +93,10 @@ def count_training_videos(arguments: VideoArguments, *, labels: bool) -> tuple[i
 def balanced_class_weights(videos: TrainingVideos) -> list[float]:
     """Weight of each class: videos / (classes * its videos), 0 for a class without any; their mean over videos is 1.
 
-    Raises ValueError for a stream, whose labels are only known when it was read.
+    Raises ValueError for a stream, whose labels are only known when it was read, and where videos have not one class.
     """
+    if videos.problem_type != SINGLE:
+        raise ValueError(f"--balance_classes is for one class a video, the labels are of {videos.problem_type}")
     if not isinstance(videos.train, datasets.Dataset):
         raise ValueError("--balance_classes counts the labels of a list or folder, --data is a stream")
     counts = Counter(videos.train["label"])
@@ -123,7 +131,9 @@ def check_training_videos(arguments: VideoArguments, *, labels: bool) -> Report:
     for source in filter(None, (data, validation_data)):
         if is_stream(arguments, source):
             raise ValueError(f"--validate is for lists and folders; {source} is a stream")
-    settings = _list_settings(arguments, labels) | {"class_names": _given_class_names(arguments) if labels else None}
+    settings = _list_settings(arguments, labels)
+    if labels:
+        settings |= {"class_names": _given_class_names(arguments), "problem_type": arguments.problem_type}
     found = read_videos(data, **settings)
     splits, complaints, hints = dict(found.splits), found.complaints, found.hints
     if validation_data is not None:
@@ -172,13 +182,17 @@ def _open(
     *,
     labels: bool,
     batch_size: int,
-    class_names: list[str] | None,
+    class_names: list[str] | None = None,
+    problem_type: str | None = None,
 ) -> dict[str, Videos]:
     """Those of its splits that are `wanted`, of a table or a stream, by their use; the first one says what the classes
     are."""
     if not is_stream(arguments, source):
-        splits = load_videos(source, class_names=class_names, **_list_settings(arguments, labels))
+        settings = _list_settings(arguments, labels) | {"class_names": class_names, "problem_type": problem_type}
+        splits = load_videos(source, **settings)
         return {use: splits[split] for use, split in wanted(splits, source).items()}
+    if problem_type not in (None, SINGLE):
+        raise ValueError(f"--problem_type {problem_type} is for lists and folders; {source} is a stream")
     parts, found = find_splits(source), {}
     for use, split in wanted(parts, source).items():
         try:
@@ -199,10 +213,22 @@ def _validation(splits: Collection[str], source: str) -> dict[str, str]:
     return {"validation": validation_split(source, splits)}
 
 
-def _names_of(videos: Videos) -> list[str]:
-    """The classes. Raises ValueError for videos without labels."""
+def _problem_type_of(videos: Videos) -> str:
+    return problem_type_of(videos) if isinstance(videos, datasets.Dataset) else SINGLE
+
+
+def _with_targets(videos: Videos, names: list[str], problem_type: str) -> Videos:
+    """Raises ValueError for videos without labels."""
     if isinstance(videos, datasets.Dataset):
-        return names_of(videos)
+        return with_targets(videos, names, problem_type)
+    _names_of(videos, problem_type, None)
+    return videos
+
+
+def _names_of(videos: Videos, problem_type: str, given: list[str] | None) -> list[str]:
+    """The names of the outputs. Raises ValueError for videos without labels."""
+    if isinstance(videos, datasets.Dataset):
+        return output_names(videos, problem_type, given)
     if videos.class_names is None:
         raise ValueError(UNLABELLED)
     return videos.class_names

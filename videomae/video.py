@@ -354,11 +354,31 @@ class VideoReader:
                 frames[rows[number]] = image
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
+    def stream(self, indices: Sequence[int]) -> Iterator[tuple[int, torch.Tensor]]:
+        """The frames with these numbers, ascending and none twice: (number, what `read` gives of it, (3, H, W)).
+
+        They come one by one from one pass of the decoder: as little memory as one frame takes, however many there are.
+        """
+        following = 0
+        with self._decode_errors():
+            for number, image in self._images(list(indices)):
+                if number < following:
+                    continue  # the file turned out to need decoding from its beginning
+                following = number + 1
+                yield number, torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+
+    def seconds(self, indices: Sequence[int]) -> list[float] | None:
+        """When these frames are shown, in seconds after the first one; None where nothing in the file tells."""
+        if self._timestamps is not None:
+            first, base = self._timestamps[0], self._stream.time_base
+            return [float((self._timestamps[number] - first) * base) for number in indices]
+        return None if self.info.fps is None else [number / self.info.fps for number in indices]
+
     def to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
         """RGB pixels as displayed, `(H, W, 3)`."""
         # Left to itself swscale starts threads for every frame, which costs small ones more than their conversion.
         pixels = self._reformatter.reformat(frame, format="rgb24", threads=self._num_threads).to_ndarray()
-        image = np.rot90(pixels[:, ::-1] if self._mirrored else pixels, k=self.info.rotation // 90)
+        image = turned(pixels, self.info.rotation, self._mirrored)
         size, expected = image.shape[:2], (self.info.height, self.info.width)
         if size != expected:
             raise VideoDecodeError(self.path, f"frame {number} is {size} (height, width), the first was {expected}")
@@ -463,7 +483,7 @@ class VideoReader:
         if max(entry.pos + entry.size for entry in entries) > self._container.size:
             raise VideoDecodeError(self.path, "its data ends early")
         timestamps = [entry.timestamp for entry in entries]
-        if any(later <= earlier for earlier, later in itertools.pairwise(timestamps)):
+        if not _is_ascending(timestamps):
             return None
         return FrameIndex(timestamps, timestamps, intra_only=True)
 
@@ -502,15 +522,16 @@ class VideoReader:
 
     def _describe_video(self) -> VideoInfo:
         if self._index is None:
-            num_frames, first = self._count_frames()
-            timestamps = []
+            timestamps, first = self._list_decoded()
+            num_frames = len(timestamps)
+            self._timestamps = timestamps if _is_ascending(timestamps) else None
         else:
-            timestamps = self._index.timestamps
-            num_frames, first = len(timestamps), self._first_frame()
+            self._timestamps = self._index.timestamps
+            num_frames, first = len(self._timestamps), self._first_frame()
         if first is None:
             raise VideoDecodeError(self.path, "no frame in it decodes")
-        fps = self._frame_rate(timestamps)
-        rotation, self._mirrored = _orientation(first)
+        fps = self._frame_rate([] if self._index is None else self._timestamps)
+        rotation, self._mirrored = orientation(first)
         height, width = (first.width, first.height) if rotation % 180 else (first.height, first.width)
         return VideoInfo(
             path=self.path,
@@ -535,18 +556,20 @@ class VideoReader:
         except (_IndexMismatch, av.InvalidDataError):
             return next((frame for _, frame in self._frames_from_beginning()), None)
 
-    def _count_frames(self) -> tuple[int, av.VideoFrame | None]:
-        count, first = 0, None
-        for number, frame in self._frames_from_beginning():
-            count, first = number + 1, first or frame
-        return count, first
+    def _list_decoded(self) -> tuple[list[int | None], av.VideoFrame | None]:
+        """The time stamp of every frame, by decoding them all, and the first frame."""
+        timestamps, first = [], None
+        for _, frame in self._frames_from_beginning():
+            timestamps.append(frame.pts)
+            first = first or frame
+        return timestamps, first
 
     def _forget_index(self) -> None:
         """From now on decode from the beginning, if that gives as many frames as the packets promised."""
-        count, _ = self._count_frames()
+        decoded, _ = self._list_decoded()
         self._index = None
-        if count != self.num_frames:
-            raise VideoDecodeError(self.path, f"damaged: {self.num_frames} frames are listed, {count} decode")
+        if len(decoded) != self.num_frames:
+            raise VideoDecodeError(self.path, f"damaged: {self.num_frames} frames are listed, {len(decoded)} decode")
 
     def _frames_from_beginning(self) -> Iterator[tuple[int, av.VideoFrame]]:
         self._open()
@@ -636,7 +659,7 @@ def _entry_points(packets: list[_Packet], codec: str) -> list[int]:
     return sorted(keys)
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+def orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     """How stored pixels become displayed ones: degrees counter-clockwise, and whether to mirror left to right before.
 
     FFmpeg's display matrix (libavutil/display.h) is nine integers a b u c d v x y w; a stored point (x, y) is shown at
@@ -652,6 +675,11 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     return round(math.degrees(math.atan2(-b, a)) / 90) % 4 * 90, mirrored
 
 
+def turned(pixels: np.ndarray, rotation: int, mirrored: bool) -> np.ndarray:
+    """Stored pixels (H, W, C) as displayed, see `orientation`: a view."""
+    return np.rot90(pixels[:, ::-1] if mirrored else pixels, k=rotation // 90)
+
+
 @functools.cache
 def _collect_before_forks() -> None:
     """From now on, free unreachable decoders before a fork.
@@ -660,6 +688,10 @@ def _collect_before_forks() -> None:
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=gc.collect)
+
+
+def _is_ascending(timestamps: Sequence[int | None]) -> bool:
+    return None not in timestamps and all(later > earlier for earlier, later in itertools.pairwise(timestamps))
 
 
 def _describe(source: str | Path | bytes | BinaryIO) -> str:

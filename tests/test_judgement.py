@@ -1,0 +1,127 @@
+# Copyright 2026 The videomae authors. Licensed under the Apache License, Version 2.0.
+"""kNN and linear probe on a labelled folder: classes that can be told, classes that can not, and what is counted."""
+
+import numpy as np
+import pytest
+import torch
+
+from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor
+from videomae.features import FeatureSettings
+from videomae.judgement import describe, judge, labelled_tables
+from videomae.video import VideoDecodeError
+
+SETTINGS = FeatureSettings()
+
+
+@pytest.fixture
+def model(tiny_config):
+    torch.manual_seed(0)
+    return VideoMAEForPreTraining(tiny_config()).eval()
+
+
+@pytest.fixture
+def processor(tiny_config):
+    return VideoMAEVideoProcessor.for_model(tiny_config(), frame_stride=1)
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """`labelled(per_class, classes, separable=…, under=…) -> folder`: videos whose brightness is their class, or is
+    nothing."""
+
+    def make(per_class, classes=("dark", "grey", "bright"), *, separable=True, under="videos"):
+        random = np.random.default_rng(0)
+        for number, name in enumerate(classes):
+            (tmp_path / under / name).mkdir(parents=True)
+            for video in range(per_class):
+                brightness = 20 + 70 * number if separable else random.integers(20, 160)
+                frames = random.integers(brightness, brightness + 30, (4, 24, 32, 3), np.uint8, endpoint=True)
+                np.save(tmp_path / under / name / f"{video}.npy", frames)
+        return tmp_path / under
+
+    return make
+
+
+# ---- accuracies ----
+
+
+def test_classes_that_look_different_are_told_apart(model, processor, labelled):
+    found = judge(model, processor, labelled_tables(labelled(6)), SETTINGS)
+    assert found["knn"] == {"accuracy": 100.0, "per_class": {"bright": 100.0, "dark": 100.0, "grey": 100.0}}
+    assert found["linear_probe"]["accuracy"] == 100.0
+    assert found["chance"] == pytest.approx(100 / 3)
+    assert (found["train_videos"], found["test_videos"]) == (12, 6)
+    assert found["left_out"] == []
+
+
+def test_labels_that_mean_nothing_give_about_chance(model, processor, labelled):
+    found = judge(model, processor, labelled_tables(labelled(60, separable=False)), SETTINGS)
+    for method in ("knn", "linear_probe"):
+        assert found[method]["accuracy"] == pytest.approx(100 / 3, abs=18.3)  # three deviations of 60 draws
+    assert found["test_videos"] == 60
+
+
+def test_the_accuracy_of_a_class_is_that_of_its_test_videos(model, processor, labelled, tmp_path):
+    """Of the test videos of "dark" one is bright, and of those of "grey" all are."""
+    source = labelled(6)
+    for place in ("dark/5", "grey/2", "grey/5"):
+        (source / f"{place}.npy").write_bytes((source / "bright" / "2.npy").read_bytes())
+    found = judge(model, processor, labelled_tables(source), SETTINGS, methods=["knn"])
+    assert found["knn"]["per_class"] == {"bright": 100.0, "dark": 50.0, "grey": 0.0}
+    assert found["knn"]["accuracy"] == pytest.approx(50.0)
+    assert "linear_probe" not in found
+
+
+def test_workers_change_nothing(model, processor, labelled):
+    tables = labelled_tables(labelled(12, separable=False))
+    assert judge(model, processor, tables, SETTINGS, num_workers=2) == judge(model, processor, tables, SETTINGS)
+
+
+# ---- videos ----
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_split_to_test_on_is_tested_on(model, processor, labelled, split):
+    labelled(4, under="videos/train")
+    source = labelled(2, under=f"videos/{split}").parent
+    tables = labelled_tables(source)
+    assert tables.tested_on == {"val": "validation", "test": "test"}[split]
+    found = judge(model, processor, tables, SETTINGS)
+    assert (found["train_videos"], found["test_videos"]) == (12, 6)
+
+
+def test_every_third_video_is_tested_on_where_there_is_no_split(labelled):
+    tables = labelled_tables(labelled(3))
+    assert tables.tested_on == "every third video of a class"
+    assert [path.rpartition("/")[2] for path in tables.test["video"]] == ["2.npy"] * 3
+    assert tables.names == ["bright", "dark", "grey"]
+
+
+def test_what_can_not_be_split_is_an_error(labelled):
+    with pytest.raises(ValueError, match=r"has no val/ or test/, and class 0 has 1 video, wanted at least 2"):
+        labelled_tables(labelled(1))
+    with pytest.raises(ValueError, match=r"1 class \(one\), wanted a training split of at least 2 classes"):
+        labelled_tables(labelled(4, ["one"], under="alone"))
+
+
+def test_a_bad_video_is_an_error_or_left_out(model, processor, labelled):
+    source = labelled(6)
+    (source / "dark" / "2.npy").write_text("nothing")
+    tables = labelled_tables(source)
+    with pytest.raises(VideoDecodeError, match="dark/2.npy"):
+        judge(model, processor, tables, SETTINGS)
+    found = judge(model, processor, tables, SETTINGS, on_bad_video="skip")
+    assert (found["test_videos"], found["left_out"]) == (5, [str(source / "dark" / "2.npy")])
+    assert found["knn"]["accuracy"] == 100.0
+
+
+@pytest.mark.parametrize("settings", [{"pool": "tubelets"}, {"window": 4}])
+def test_settings_of_several_vectors_a_video_are_errors(model, processor, labelled, settings):
+    with pytest.raises(ValueError, match="wanted pool 'mean' and no sliding window"):
+        judge(model, processor, labelled_tables(labelled(3)), FeatureSettings(**settings))
+
+
+def test_what_was_found_is_said(model, processor, labelled):
+    lines = describe(judge(model, processor, labelled_tables(labelled(3)), SETTINGS)).splitlines()
+    assert lines[0] == ("6 videos to learn from, 3 to test on (every third video of a class); chance 33.3 %")
+    assert lines[1] == "kNN: 100.0 % right" and "  dark: 100.0 %" in lines
