@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1 if report.errors else 0
 
     augment = RandAugment.from_policy(video.rand_augment) if video.rand_augment else None
-    training = complete(VideoMAETrainingArguments, optimization, rest)
+    training = complete(VideoMAETrainingArguments, optimization, rest, TYPES)
     set_seed(training.seed)
 
     videos = training_data.open_training_videos(

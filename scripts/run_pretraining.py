@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         print(report)
         return 1 if report.errors else 0
 
-    training = complete(VideoMAETrainingArguments, optimization, rest)
+    training = complete(VideoMAETrainingArguments, optimization, rest, TYPES)
     set_seed(training.seed)
 
     videos = training_data.open_training_videos(video, labels=False, batch_size=training.per_device_train_batch_size)

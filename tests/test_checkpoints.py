@@ -226,3 +226,13 @@ def test_a_full_disk_is_an_error_that_leaves_the_last_checkpoint(tiny_config, ar
     assert names(tmp_path / "run") == ["checkpoint-1", "checkpoint-2"]
     assert last_checkpoint(tmp_path / "run").name == "checkpoint-2"
     assert not (tmp_path / "run" / checkpoints.SAVING).exists()
+
+
+def test_a_folder_is_claimed_by_one_process_until_it_ends(tmp_path, run_python):
+    claim = (
+        "import sys\nfrom videomae import checkpoints\nwith checkpoints.claimed(sys.argv[1]):\n    print('claimed')"
+    )
+    with checkpoints.claimed(tmp_path):
+        result = run_python(claim, tmp_path)
+        assert f"another process trains into {tmp_path}: wait for it" in result.stderr
+    assert run_python(claim, tmp_path).stdout == "claimed\n"

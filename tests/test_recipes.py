@@ -12,7 +12,7 @@ import torch
 
 from videomae import RECIPES, VideoMAEForPreTraining, VideoMAEForVideoClassification, cli
 from videomae.arguments import complete, parse_known
-from videomae.recipes import Recipe, chain, commands, find_recipe, recipe_flags, size_of, small_recipe
+from videomae.recipes import SHAPE, Recipe, chain, commands, find_recipe, recipe_flags, size_of, small_recipe
 from videomae.scripts import list_recipes, run_finetuning, run_pretraining
 from videomae.training import VideoMAETrainingArguments, accumulation_steps, cosine_schedule, layer_scale
 
@@ -114,6 +114,7 @@ USUAL_PRETRAINING = {
     "mask": "tube",
     "frame_stride": 4,
     "num_frames": 16,
+    "framing": "crop",
     "norm_pix_loss": True,
     "activation_checkpointing": False,
     "save_epochs": 20,
@@ -133,6 +134,7 @@ USUAL_FINETUNING = {
     "erasing": 0.25,
     "rand_augment": "rand-m7-n4-mstd0.5-inc1",
     "num_frames": 16,
+    "framing": "crop",
     "activation_checkpointing": False,
 }
 
@@ -240,9 +242,10 @@ def test_every_setting_is_a_flag_of_its_program_and_reads_the_same_on_the_comman
     recipe = RECIPES[name]
     fields = {field.name for group in PROGRAMS[recipe.program].TYPES for field in dataclasses.fields(group)}
     assert set(recipe.flags) <= fields and recipe.name == name
-    spelt = [
-        (f"--{key}", *list_recipes.words(value).split()) for key, value in recipe.flags.items() if value is not None
-    ]
+    flags = {key: value for key, value in recipe.flags.items() if value is not None}
+    if recipe.start and name.startswith("small"):
+        flags = {key: value for key, value in flags.items() if key not in SHAPE}  # the checkpoint's
+    spelt = [(f"--{key}", *list_recipes.words(value).split()) for key, value in flags.items()]
     argv = [word for words in spelt for word in words]
     argv = ["--data", "videos", "--output_dir", "run", *argv, *(MODEL if recipe.start else ())]
     defaults = getattr(PROGRAMS[recipe.program], "DEFAULTS", {})
@@ -491,8 +494,22 @@ def test_it_takes_two_optimiser_steps(name, arrays, checkpoint, tmp_path):
 )
 def test_auto_takes_what_so_many_videos_can_teach(videos, classes, name, caplog):
     flags = recipe_flags(["--recipe", "auto", *MODEL], "finetune", count=lambda: (videos, classes))
-    assert flags == dict(RECIPES[name].flags) | {"recipe": name, "test_views": RECIPES[name].views}
+    own = {key: value for key, value in RECIPES[name].flags.items() if key not in SHAPE}  # the checkpoint's shape
+    assert flags == own | {"recipe": name, "test_views": RECIPES[name].views}
     assert f"--recipe auto: {name}, for {videos} training videos of {classes} classes" in caplog.text
+
+
+@pytest.mark.parametrize(("videos", "batch", "per_device"), [(64, 64, 16), (63, 32, 16), (7, 4, 4), (1, 1, 1)])
+def test_auto_takes_a_batch_that_the_videos_fill(videos, batch, per_device):
+    flags = recipe_flags(["--recipe", "auto"], "pretrain", count=lambda: (videos, 0))
+    assert (flags["total_batch"], flags["per_device_train_batch_size"]) == (batch, per_device)
+    assert flags["base_learning_rate"] == RECIPES["small_pretrain"].flags["base_learning_rate"]
+
+
+@pytest.mark.parametrize("program", ["pretrain", None])
+def test_auto_is_no_recipe_to_be_looked_up(program):
+    with pytest.raises(ValueError, match="recipe auto is for `videomae pretrain` and `finetune`"):
+        find_recipe("auto", program)
 
 
 def test_auto_pre_trains_small_sets_only():

@@ -16,7 +16,7 @@ import difflib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -225,6 +225,9 @@ class ModelArguments:
 
     def complaints(self) -> list[str]:
         wrong = []
+        if self.checkpoint is not None and self.model.count("/") != 1 and not os.path.isdir(self.model):
+            presets = ", ".join(PRESETS)
+            wrong.append(f"--model is {self.model}: no such folder, no owner/name of the Hub, no preset ({presets})")
         if self.image_size is not None and len(self.image_size) > 2:
             wrong.append(f"--image_size has {len(self.image_size)} numbers, wanted one, or height and width")
         for name in ("interpolate_positions", "adapt_channels"):
@@ -378,6 +381,9 @@ class OptimizationArguments:
             wrong.append(f"--ema_decay is {self.ema_decay}, wanted more than 0 and less than 1")
         if self.load_best_model_at_end and self.save_epochs != 1:
             wrong.append(f"--save_epochs is {self.save_epochs}, wanted 1 with --load_best_model_at_end true")
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size"):
+            if getattr(self, name) < 1:
+                wrong.append(f"--{name} is {getattr(self, name)}, wanted at least 1")
         for name in ("total_batch", "early_stopping_patience", "save_epochs"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 wrong.append(f"--{name} is {getattr(self, name)}, wanted at least 1")
@@ -502,23 +508,34 @@ def parse(
     return tuple(parsed)
 
 
-def complete(training_arguments: type, optimization: OptimizationArguments, rest: Sequence[str]) -> Any:
+def complete(
+    training_arguments: type, optimization: OptimizationArguments, rest: Sequence[str], types: Sequence[type] = ()
+) -> Any:
     """The whole `training_arguments` of a run: what `optimization` holds, and the flags in `rest`.
 
-    Raises ValueError for flags that nobody knows, with the nearest known one.
+    Raises ValueError for flags that nobody knows, with the nearest one of them or of the program's other `types`.
     """
     parser = _Parser(training_arguments, defaults=vars(optimization))
     # argparse demands a required flag whatever its default is
     training, unknown = parser.parse(["--output_dir", optimization.output_dir, *rest])
     if unknown:
-        raise _unknown(unknown, parser.flags())
+        raise _unknown(unknown, {*parser.flags(), *_Parser(types).flags()})
     return training
 
 
-def _unknown(strings: Sequence[str], known: Sequence[str]) -> ValueError:
+# What others call our flags.
+SYNONYMS = {
+    "--lr": "--base_learning_rate or --learning_rate",
+    "--epochs": "--num_train_epochs",
+    "--batch_size": "--per_device_train_batch_size or --total_batch",
+}
+
+
+def _unknown(strings: Sequence[str], known: Collection[str]) -> ValueError:
     hints = []
     for string in [string for string in strings if string.startswith("-")] or strings:
-        similar = difflib.get_close_matches(string.split("=")[0], known, n=1)
+        name = string.split("=")[0].lower()
+        similar = [SYNONYMS[name]] if name in SYNONYMS else difflib.get_close_matches(name, sorted(known), n=1)
         hints.append(f"{string} (did you mean {similar[0]}?)" if similar else string)
     return ValueError(f"unknown argument{'s' if len(hints) > 1 else ''}: {', '.join(hints)}")
 

@@ -17,6 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from safetensors import SafetensorError
 
 from .files import open_to_others, write_json
@@ -26,6 +31,7 @@ logger = logging.getLogger(__name__)
 SAVING = ".saving"  # folder for what is being written, on the file system of the run
 FILES = "files.json"
 TORCH_CAN_NOT_WRITE = ("PytorchStreamWriter", "iostream")  # in the messages of its RuntimeErrors
+LOCK = ".lock"
 OLD = "old-"  # before the name of a checkpoint: another one has taken its place
 # What a model's folder does not have, nor what --save_only_model leaves: transformers would go on without them.
 NEEDED = ("trainer_state.json", "scheduler.pt")
@@ -97,6 +103,26 @@ def resolve(resume: str, output_dir: str | os.PathLike) -> Path | None:
             "run with the weights alone"
         )
     return checkpoint
+
+
+@contextmanager
+def claimed(output_dir: str | os.PathLike) -> Iterator[None]:
+    """No other process of this machine, or of a file system that knows locks, trains into the folder meanwhile.
+
+    Raises ValueError where one does.
+    """
+    if fcntl is None:
+        yield
+        return
+    Path(output_dir).mkdir(parents=True, exist_ok=True)
+    with (Path(output_dir) / LOCK).open("w") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process, not of what it forks; ends with it
+        except BlockingIOError:
+            raise ValueError(f"another process trains into {output_dir}: wait for it, or take another one") from None
+        except OSError as error:
+            logger.warning("%s can not be locked (%s): see to it that one run at a time uses it", output_dir, error)
+        yield
 
 
 @contextmanager

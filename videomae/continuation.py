@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from .ema import WeightAverage
@@ -26,11 +27,9 @@ HAVE_EFFECT = (
 
 class ContinuationCallback(TrainerCallback):
     """Begins the average of the weights, or goes on with what a checkpoint has of it; takes over the loss since the
-    last line of the log and the patience that is left; compares the settings of both runs.
+    last line of the log and the patience that is left.
 
     Of the Trainer it changes `_tr_loss`, `_total_loss_scalar` and `_globalstep_last_logged`: there is no other way in.
-
-    Raises ValueError where the total batch or the number of videos is another one. Other differences are a warning.
     """
 
     def __init__(self, trainer):
@@ -43,8 +42,9 @@ class ContinuationCallback(TrainerCallback):
             return
         if trainer.average is not None:
             trainer.average.load(trainer.checkpoint)
+        if state.is_world_process_zero:
+            logger.warning("going on from %s: step %d of %d", trainer.checkpoint, state.global_step, state.max_steps)
         if before := state.stateful_callbacks.get(KEY):
-            _compare(before["settings"], _settings(trainer), str(trainer.checkpoint))
             trainer._tr_loss += before["unlogged_loss"]
             trainer._total_loss_scalar = before["logged_loss"]
             trainer._globalstep_last_logged = before["logged_step"]
@@ -131,13 +131,22 @@ def _settings(trainer) -> dict[str, Any]:
         "total_batch": args.total_batch_size,
         "videos": len(trainer.train_dataset),
         "processes": args.world_size,
-        "max_steps": trainer.state.max_steps,
+        "max_steps": args.max_steps,
     }
     settings |= {name: getattr(args, name) for name in HAVE_EFFECT}
     return json.loads(json.dumps(settings, default=str))
 
 
-def _compare(before: dict[str, Any], now: dict[str, Any], checkpoint: str) -> None:
+def compare(trainer) -> None:
+    """Tell which settings are others than those of the run that the checkpoint is of.
+
+    Raises ValueError where the total batch or the number of videos is another one. Other differences are a warning.
+    """
+    checkpoint = trainer.checkpoint
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    if KEY not in state.stateful_callbacks:  # of another trainer
+        return
+    before, now = state.stateful_callbacks[KEY]["settings"], _settings(trainer)
     other = {name: (before.get(name), value) for name, value in now.items() if before.get(name) != value}
     told = ", ".join(f"{name} was {old} and is {new}" for name, (old, new) in other.items())
     if set(other) & set(MUST_STAY):
@@ -145,8 +154,8 @@ def _compare(before: dict[str, Any], now: dict[str, Any], checkpoint: str) -> No
             f"{checkpoint} is of a run with other steps: {told}. Go on with what it had, or begin a new run with "
             f"--model {checkpoint}"
         )
-    if other:
+    if other and trainer.is_world_process_zero():
         logger.warning("%s: %s; the result is not that of one uninterrupted run", checkpoint, told)
 
 
-__all__ = ["ContinuationCallback", "Hyperparameters", "patience_is_spent", "take_over"]
+__all__ = ["ContinuationCallback", "compare", "Hyperparameters", "patience_is_spent", "take_over"]

@@ -16,7 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import TrainOutput, suppress_progress_bars
 
 from . import checkpoints
-from .continuation import ContinuationCallback, Hyperparameters, patience_is_spent, take_over
+from .continuation import ContinuationCallback, Hyperparameters, compare, patience_is_spent, take_over
 from .ema import FOLDER as EMA_FOLDER
 from .epochs import EpochEndCallback
 from .interruption import InterruptionCallback
@@ -62,7 +62,10 @@ class DurableTrainer(Trainer):
             if resume_from_checkpoint is None:
                 raise ValueError(f"no whole checkpoint in {self.args.output_dir} to go on from")
         self.checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
-        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        checkpoint = None
+        if self.checkpoint is not None:
+            compare(self)
+            checkpoint = str(self.checkpoint)
         with self.interruption.listening():
             output = super().train(resume_from_checkpoint=checkpoint, **kwargs)
         if self.average is not None and not self.interruption.interrupted:
@@ -117,7 +120,13 @@ class DurableTrainer(Trainer):
     # ---- checkpoints ----
 
     def _determine_best_metric(self, metrics, trial) -> bool:
-        return super()._determine_best_metric(metrics, trial) or self.interruption.interrupted  # which needs its save
+        try:
+            is_best = super()._determine_best_metric(metrics, trial)
+        except KeyError:
+            known = ", ".join(sorted(name.removeprefix("eval_") for name in metrics))
+            found = self.args.metric_for_best_model
+            raise ValueError(f"--metric_for_best_model is {found}, wanted one of the validation's: {known}") from None
+        return is_best or self.interruption.interrupted  # which needs its save
 
     def _get_output_dir(self, trial) -> str:
         folder = super()._get_output_dir(trial)
@@ -167,8 +176,7 @@ class DurableTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         if not self.args.should_save:
             return super()._save(output_dir, state_dict)
-        quiet = suppress_progress_bars() if self.args.disable_tqdm else contextlib.nullcontext()
-        with quiet, checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
+        with suppress_progress_bars(), checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
             super()._save(str(temporary), state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, *args, **kwargs) -> None:

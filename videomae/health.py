@@ -65,8 +65,8 @@ WHAT_TO_TRY = {
     AT_BASELINE: (
         "From scratch on a few thousand videos or fewer, go on from a checkpoint instead (--model "
         "MCG-NJU/videomae-base). Otherwise look at the learning rate (a third of it, or three times as much, with a "
-        "warm-up), at the pictures in health/ (black or still clips?), and at the mask: with less hidden "
-        "(--mask_ratio 0.75) the task is easier."
+        "warm-up), at the pictures in health/ (black or still clips?), and at the mask: with a lower --mask_ratio "
+        "the task is easier."
     ),
     COLLAPSED: (
         "Go back to a checkpoint from before, with a lower learning rate (a third) or a longer warm-up, and clip the "
@@ -162,7 +162,7 @@ class Check:
             return LEARNING
         return TOO_EARLY if is_early else AT_BASELINE
 
-    def sentence(self, verdict: str, *, num_clips: int, before: "Check | None" = None) -> str:
+    def sentence(self, verdict: str, *, num_clips: int, before: "Check | None" = None, advise: bool = True) -> str:
         """The verdict with its numbers, those of the check before, and what to try."""
         numbers = (
             f"loss {self.loss:#.3g} on {num_clips} fixed clips, {_less(self.explained)} than the better trivial guess "
@@ -174,7 +174,7 @@ class Check:
             numbers += (
                 f"; kNN {self.knn:.1f} %, linear probe {self.linear_probe:.1f} % correct (chance {self.chance:.1f} %)"
             )
-        advice = f". {WHAT_TO_TRY[verdict]}" if verdict in WHAT_TO_TRY else ""
+        advice = f". {WHAT_TO_TRY[verdict]}" if advise and verdict in WHAT_TO_TRY else ""
         return f"health at epoch {self.epoch:g}: {verdict}: {numbers}{advice}"
 
     def metrics(self) -> dict[str, float]:
@@ -387,14 +387,17 @@ class HealthCallback(TrainerCallback):
         return drawings
 
     def _verdict(self, check: Check) -> str:
-        args = self.trainer.args
+        args, number = self.trainer.args, self.checks.index(check)
         early = max(args.warmup_epochs * self.steps_per_epoch, EARLY * self.trainer.state.max_steps)
-        return check.verdict(is_early=check.step < early)
+        falls = number > 0 and check.explained - self.checks[number - 1].explained >= LEAST_EXPLAINED
+        return check.verdict(is_early=check.step < early or falls)
 
     def _tell(self, check: Check) -> None:
         with logging_redirect_tqdm():  # above the progress bar
             before = self.checks[-2] if len(self.checks) > 1 else None
-            sentence = check.sentence(self._verdict(check), num_clips=self.num_clips, before=before)
+            verdict = self._verdict(check)
+            is_new = before is None or self._verdict(before) != verdict  # what to try is said once
+            sentence = check.sentence(verdict, num_clips=self.num_clips, before=before, advise=is_new)
             logger.warning(sentence)  # not info, which nobody sees by default
 
     def _write(self, folder: Path) -> None:

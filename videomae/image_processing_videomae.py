@@ -184,7 +184,7 @@ class VideoMAEVideoProcessor(BaseVideoProcessor):
         )
         frames.save_pretrained(save_directory)
         if self.framing == "whole":
-            logger.warning("plain transformers does not know framing 'whole': there, the centre is cut out")
+            logger.warning_once("plain transformers does not know framing 'whole': there, the centre is cut out")
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def preprocess(self, videos, **kwargs: Unpack[VideoMAEVideoProcessorKwargs]) -> BatchFeature:

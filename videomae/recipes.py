@@ -106,6 +106,7 @@ PRETRAINING = Recipe(
         {
             "num_frames": 16,
             "image_size": [224],
+            "framing": "crop",
             "frame_stride": 4,
             "repeats": 1,
             "mask": "tube",
@@ -260,6 +261,7 @@ FINETUNING = Recipe(
         {
             "num_frames": 16,
             "image_size": [224],
+            "framing": "crop",
             "repeats": 2,
             "rand_augment": "rand-m7-n4-mstd0.5-inc1",
             "erasing": 0.25,
@@ -714,17 +716,20 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(_recipes())
 # ---- choosing one ----
 
 LARGEST_SMALL_SET = 5_000  # videos; more than that is not what the small recipes are for
+SHAPE = ("num_frames", "image_size", "frame_stride")  # of clips; small recipes leave a checkpoint its own
 
 
 def find_recipe(name: str, program: str | None = None) -> Recipe:
     """The recipe of this name. Raises ValueError with the nearest name, or where it is for another program."""
+    if name == AUTO:
+        raise ValueError(f"recipe {AUTO} is for `videomae pretrain` and `finetune`, which count the videos: name one")
     if name not in RECIPES:
         similar = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f"did you mean {similar[0]}? " if similar else ""
         raise ValueError(f"recipe {name!r} does not exist; {hint}`videomae recipes` lists them")
     recipe = RECIPES[name]
     if program not in (None, recipe.program):
-        raise ValueError(f"recipe {name} is for `videomae {recipe.program}`, not for `videomae {program}`")
+        raise ValueError(f"recipe {name} is one of `videomae {recipe.program}`, wanted one of `videomae {program}`")
     return recipe
 
 
@@ -748,6 +753,16 @@ def small_recipe(program: str, num_videos: int, num_classes: int) -> Recipe:
     return RECIPES["small_full"]
 
 
+def fitted(recipe: Recipe, num_videos: int) -> Recipe:
+    """The recipe, with a batch that so few videos can fill: the largest power of two. Its learning rate follows."""
+    if num_videos >= recipe.flags["total_batch"] or not num_videos:
+        return recipe
+    batch = 2 ** (num_videos.bit_length() - 1)
+    return recipe.but(
+        total_batch=batch, per_device_train_batch_size=min(batch, recipe.flags["per_device_train_batch_size"])
+    )
+
+
 def recipe_flags(argv: Sequence[str] | None, program: str, *, count: Callable[[], tuple[int, int]]) -> dict[str, Any]:
     """The flags of the recipe that `--recipe` names, as defaults of `program`; empty without one.
 
@@ -764,8 +779,9 @@ def recipe_flags(argv: Sequence[str] | None, program: str, *, count: Callable[[]
         return {}
     if given.recipe == AUTO:
         videos, classes = count()
-        recipe = small_recipe(program, videos, classes)
-        logger.warning("--recipe auto: %s, for %d training videos of %d classes", recipe.name, videos, classes)
+        recipe = fitted(small_recipe(program, videos, classes), videos)
+        found = f"{videos} training videos" + (f" of {classes} classes" if classes else "")
+        logger.warning("--recipe auto: %s, for %s, in batches of %d", recipe.name, found, recipe.flags["total_batch"])
     else:
         recipe = find_recipe(given.recipe, program)
     if recipe.start is not None and given.model is None and not given.help:
@@ -776,7 +792,9 @@ def recipe_flags(argv: Sequence[str] | None, program: str, *, count: Callable[[]
     if recipe.views is not None:
         flags["test_views"] = recipe.views
     if given.model is not None and given.model not in PRESETS:
-        flags.pop("decoder", None)  # a checkpoint brings its own
+        own = ("decoder", *SHAPE) if recipe.video_set is OWN else ("decoder",)
+        for name in own:
+            flags.pop(name, None)  # a checkpoint brings its own
     return flags
 
 

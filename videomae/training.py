@@ -5,6 +5,7 @@ args = VideoMAETrainingArguments(output_dir="run", num_train_epochs=100, warmup_
 VideoMAETrainer(model, args, data_collator=PretrainingCollator(), train_dataset=videos).train()
 """
 
+import contextlib
 import logging
 import os
 import time
@@ -139,6 +140,9 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
     def __post_init__(self):
         if complaints := self.complaints():
             raise ValueError("the training arguments do not fit:\n- " + "\n- ".join(complaints))
+        if self.fp16 and not _has_gpu(self.use_cpu):
+            raise ValueError("fp16 is true, but there is no GPU to compute in it: leave it out")
+        self.dataloader_pin_memory &= _has_gpu(self.use_cpu)  # which it is for
         if self.bf16 is None:
             self.bf16 = not (self.fp16 or self.use_cpu) and _has_bf16()
         if self.run_name is None:
@@ -230,6 +234,10 @@ def accumulation_steps(total_batch: int, per_device_batch: int, processes: int) 
 
 def _divisors(number: int) -> str:
     return ", ".join(str(divisor) for divisor in range(1, number + 1) if number % divisor == 0)
+
+
+def _has_gpu(use_cpu: bool) -> bool:
+    return not use_cpu and torch.accelerator.is_available()
 
 
 def _has_bf16() -> bool:
@@ -496,28 +504,34 @@ def train_and_save(trainer: VideoMAETrainer, settings: Mapping[str, Any] = Mappi
     """
     args = trainer.args
     trainer.settings = {name: value for name, value in settings.items() if name not in WHERE_DATA_ARE}
-    metrics = trainer.train(resume_from_checkpoint=_start(args)).metrics
-    if trainer.interruption.interrupted:
-        state = trainer.state
-        log = logger.warning if state.is_world_process_zero else logger.debug
-        log(
+    with checkpoints.claimed(args.output_dir) if args.should_save else contextlib.nullcontext():
+        metrics = trainer.train(resume_from_checkpoint=_start(args)).metrics
+        if trainer.interruption.interrupted:
+            _tell_of_the_interruption(trainer)
+            return None
+        with checkpoints.writing("the trained model", args.output_dir):
+            trainer.save_model()
+        if trainer.eval_dataset is not None:
+            metrics |= trainer.evaluate()
+        if (bad := getattr(trainer.train_dataset, "bad", None)) is not None:
+            metrics["bad_videos"] = bad.names
+        if trainer.is_world_process_zero():
+            with replacing(Path(args.output_dir) / TRAINER_STATE_NAME) as temporary:
+                trainer.state.save_to_json(temporary)
+            write_json(Path(args.output_dir) / "metrics.json", metrics)
+            logger.warning("the model, its curves and metrics.json are in %s", args.output_dir)
+    return metrics
+
+
+def _tell_of_the_interruption(trainer: VideoMAETrainer) -> None:
+    state = trainer.state
+    if state.is_world_process_zero:
+        logger.warning(
             "SIGTERM ended the training after step %d of %d: %s is whole, --resume auto goes on from it",
             state.global_step,
             state.max_steps,
-            Path(args.output_dir) / f"checkpoint-{state.global_step}",
+            Path(trainer.args.output_dir) / f"checkpoint-{state.global_step}",
         )
-        return None
-    with checkpoints.writing("the trained model", args.output_dir):
-        trainer.save_model()
-    if trainer.eval_dataset is not None:
-        metrics |= trainer.evaluate()
-    if (bad := getattr(trainer.train_dataset, "bad", None)) is not None:
-        metrics["bad_videos"] = bad.names
-    if trainer.is_world_process_zero():
-        with replacing(Path(args.output_dir) / TRAINER_STATE_NAME) as temporary:
-            trainer.state.save_to_json(temporary)
-        write_json(Path(args.output_dir) / "metrics.json", metrics)
-    return metrics
 
 
 def _start(args: VideoMAETrainingArguments) -> Path | None:
