@@ -287,8 +287,16 @@ def test_a_checkpoint_brings_its_own_decoder():
     [
         ("pretrain", ["--recipe", "pretrain_k400_bas_800"], "did you mean pretrain_k400_base_800"),
         ("pretrain", ["--recipe=xyz"], "'xyz' does not exist; `videomae recipes` lists them"),
-        ("pretrain", ["--recipe", "small_full"], "small_full is for `videomae finetune`, not for `videomae pretrain`"),
-        ("finetune", ["--recipe", "pretrain_v2_base"], "is for `videomae pretrain`, not for `videomae finetune`"),
+        (
+            "pretrain",
+            ["--recipe", "small_full"],
+            "is one of `videomae finetune`, wanted one of `videomae pre",
+        ),
+        (
+            "finetune",
+            ["--recipe", "pretrain_v2_base"],
+            "is one of `videomae pretrain`, wanted one of `videomae fine",
+        ),
         ("finetune", ["--recipe", "finetune_v2_base_k400"], "give --model, such as runs/pretrain_v2_base"),
         ("finetune", ["--recipe", "small_full"], "give --model, such as MCG-NJU/videomae-base-finetuned-kinetics"),
         ("finetune", ["--recipe"], "--recipe: expected one argument"),

@@ -8,12 +8,14 @@ validated, saved and left at the end.
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import TrainOutput, suppress_progress_bars
+from transformers.trainer_utils import TrainOutput
+from transformers.utils import logging as transformers_logging
 
 from . import checkpoints
 from .continuation import ContinuationCallback, Hyperparameters, compare, patience_is_spent, take_over
@@ -176,7 +178,7 @@ class DurableTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         if not self.args.should_save:
             return super()._save(output_dir, state_dict)
-        with suppress_progress_bars(), checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
+        with _no_progress_bars(), checkpoints.replacing_files(output_dir or self.args.output_dir) as temporary:
             super()._save(str(temporary), state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, *args, **kwargs) -> None:
@@ -195,6 +197,18 @@ class DurableTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         with checkpoints.reading(checkpoint):
             super()._load_rng_state(checkpoint)
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers draws one for each file that it saves, through the bar of the training."""
+    before = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            transformers_logging.enable_progress_bar()
 
 
 __all__ = ["DurableTrainer"]

@@ -389,7 +389,8 @@ class HealthCallback(TrainerCallback):
     def _verdict(self, check: Check) -> str:
         args, number = self.trainer.args, self.checks.index(check)
         early = max(args.warmup_epochs * self.steps_per_epoch, EARLY * self.trainer.state.max_steps)
-        falls = number > 0 and check.explained - self.checks[number - 1].explained >= LEAST_EXPLAINED
+        best = max((earlier.explained for earlier in self.checks[:number]), default=math.inf)
+        falls = check.explained - best >= LEAST_EXPLAINED
         return check.verdict(is_early=check.step < early or falls)
 
     def _tell(self, check: Check) -> None:
