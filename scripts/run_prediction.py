@@ -46,6 +46,8 @@ def check(arguments: argparse.Namespace) -> None:
     """Raises ValueError."""
     if arguments.top_k < 1:
         raise ValueError(f"--top_k is {arguments.top_k}, wanted at least 1")
+    if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
+        raise ValueError(f"--threshold is {arguments.threshold}, wanted 0 to 1 (0.8 for 80 %)")
     if arguments.num_workers < 0:
         raise ValueError(f"--num_workers is {arguments.num_workers}, wanted at least 0")
 

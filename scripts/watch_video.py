@@ -25,6 +25,7 @@ files hold what was seen. So they do when the source breaks off, with exit code 
 import argparse
 import contextlib
 import json
+import os
 import sys
 
 from videomae import cli
@@ -59,12 +60,17 @@ def check(arguments: argparse.Namespace) -> None:
 
     if arguments.top_k < 1:
         raise ValueError(f"--top_k is {arguments.top_k}, wanted at least 1")
+    if not 0 <= arguments.threshold <= 1:
+        raise ValueError(f"--threshold is {arguments.threshold}, wanted 0 to 1 (0.8 for 80 %)")
     if arguments.loop and not arguments.live:
         raise ValueError("--loop makes a camera of a file: it needs --live")
     if arguments.annotated and not arguments.annotated.lower().endswith(".mp4"):
         raise ValueError(f"--annotated is {arguments.annotated}, wanted a name that ends with .mp4")
     for path in arguments.segments:
         segment_writer(path)
+    for path in filter(None, (arguments.annotated, *arguments.segments)):
+        if os.path.exists(path) and os.path.exists(arguments.video) and os.path.samefile(path, arguments.video):
+            raise ValueError(f"{path} is the video that is read: give what is written another name")
 
 
 def show(window, labels: list[dict], *, as_json: bool) -> None:

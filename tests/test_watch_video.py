@@ -164,3 +164,20 @@ def test_ctrl_c_ends_a_camera_with_whole_files(save, tiny_clip, tmp_path):
     with VideoReader(tmp_path / "a.mp4") as reader:
         assert reader.num_frames >= 8 and len(reader.read(range(reader.num_frames)))
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_video_that_is_read_is_not_written_over(save, run, tiny_clip, tmp_path):
+    clip = tiny_clip(num_frames=20)
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    before = clip.read_bytes()
+    for written in (clip, link):
+        code, _, errors = run(save(), clip, "--annotated", written)
+        assert code == 2 and f"{written} is the video that is read" in errors
+    assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", ["watch", "predict"])
+def test_a_threshold_in_percent_is_an_error(save, tiny_clip, capsys, verb):
+    assert cli.main([verb, save(), str(tiny_clip()), "--threshold", "80"]) == 2
+    assert "--threshold is 80.0, wanted 0 to 1 (0.8 for 80 %)" in capsys.readouterr().err
