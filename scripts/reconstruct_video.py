@@ -85,6 +85,8 @@ def main(argv: list[str] | None = None) -> int:
     videos = find_output_names(arguments.videos)
     model, processor = load_checkpoint(arguments.model, VideoMAEForPreTraining, device=arguments.device)
     masked, decoded = draw_masks(arguments, model.config.grid)
+    if arguments.true_statistics and not model.config.norm_pix_loss:
+        print("--true_statistics adds nothing: this network predicts the pixels themselves", file=sys.stderr)
     unreadable = 0
     bar = tqdm(videos.items(), unit="video", disable=len(videos) == 1 or sys.stdout.isatty() or None)
     for video, name in bar:

@@ -50,11 +50,21 @@ def load_checkpoint(
     architectures = model_class.config_class.from_pretrained(source).architectures or [model_class.__name__]
     model_class = _find_class(architectures) if model_class is VideoMAEPreTrainedModel else model_class
     if model_class.__name__ not in architectures:
-        raise ValueError(f"{source} holds a {architectures[0]}, wanted a {model_class.__name__}.")
+        raise ValueError(
+            f"{source} holds a {architectures[0]}, wanted a {model_class.__name__}: {WHERE_FROM[model_class.__name__]}"
+        )
     processor = VideoMAEVideoProcessor.from_pretrained(source)
     model = model_class.from_pretrained(source, **overrides)
     model.config.image_mean, model.config.image_std = processor.image_mean, processor.image_std
     return model.to(device).eval(), processor.adapted_to(model.config)
+
+
+# How one comes by a checkpoint of each kind.
+WHERE_FROM = {
+    "VideoMAEForVideoClassification": "`videomae finetune` makes one of a pre-training",
+    "VideoMAEForPreTraining": "`videomae pretrain` makes one; a classifier has no decoder",
+    "VideoMAEModel": "save the encoder of another model",
+}
 
 
 def _find_class(architectures: Sequence[str]) -> type[VideoMAEPreTrainedModel]:
@@ -68,7 +78,7 @@ def _find_class(architectures: Sequence[str]) -> type[VideoMAEPreTrainedModel]:
 def _is_local(source: str) -> bool:
     """Whether a name means a folder, also one that is not there; `organisation/name` means the Hub."""
     path = Path(source)
-    if path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
+    if len(path.parts) == 1 or path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
         return True
     return len(path.parts) == 2 and path.parent.is_dir()
 
