@@ -102,7 +102,7 @@ def extract_features(arguments: argparse.Namespace, model, processor, settings, 
 
     from videomae.extraction import Written, describe_source, sort_out, write_features
 
-    state = PartialState(cpu=arguments.device == "cpu")
+    state = PartialState()
     share = list(names)[state.process_index :: state.num_processes]
     outputs = {video: arguments.output_dir / f"{names[video]}.{arguments.format}" for video in share}
     source = describe_source(model, processor, settings, name=arguments.model)
@@ -135,12 +135,19 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     check(arguments)
 
+    from accelerate import PartialState
+
     from videomae.evaluation import parse_views
     from videomae.judgement import labelled_tables
     from videomae.output_names import find_output_names
 
     num_segments, num_crops = parse_views(arguments.views)
     judges = arguments.knn or arguments.probe
+    state = PartialState(cpu=arguments.device == "cpu")  # before the model: each process has its own GPU
+    if judges and state.num_processes > 1:
+        raise ValueError(
+            f"--knn and --probe run in one process, there are {state.num_processes}: leave out `accelerate launch`"
+        )
     found = labelled_tables(arguments.videos[0]) if judges else find_output_names(arguments.videos)
 
     from videomae.features import FeatureSettings

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 
 from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor, cli
 from videomae.feature_files import read_features
@@ -106,6 +107,35 @@ def test_a_labelled_folder_judges_the_checkpoint(run, checkpoint, videos, tmp_pa
     assert (found["train_videos"], found["test_videos"], found["data"]) == (2, 2, str(videos))
     code, out, _ = run(checkpoint, videos, "--knn")
     assert code == 0 and "kNN: " in out and "linear probe" not in out
+
+
+# ---- several processes ----
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """A state of processes that is not there yet, or after `processes(count)` one of that many."""
+    monkeypatch.setattr(PartialState, "_shared_state", {})
+    return lambda count: setattr(PartialState(cpu=True), "num_processes", count)
+
+
+def test_a_process_has_its_device_before_the_model_is_loaded(
+    run, checkpoint, videos, tmp_path, monkeypatch, processes
+):
+    def load(*arguments, **options):
+        raise ValueError("there is a device" if PartialState._shared_state else "none")
+
+    monkeypatch.setattr("videomae.inference.load_checkpoint", load)
+    assert "there is a device" in run(checkpoint, videos, "--output_dir", tmp_path / "out")[2]
+
+
+def test_a_checkpoint_is_judged_in_one_process(run, checkpoint, videos, processes):
+    processes(2)
+    code, out, error = run(checkpoint, videos, "--knn")
+    assert code == 2 and not out and "--knn and --probe run in one process, there are 2" in error
+
+
+# ---- wrong options ----
 
 
 @pytest.mark.parametrize(
