@@ -48,6 +48,15 @@ def test_a_strip_of_one_row_without_title_is_lower(rows, tmp_path):
     assert height(rows) > height(rows[:1])
 
 
+def test_dollars_in_names_are_no_formulas(rows, tmp_path):
+    name = "cost_$5_a^$"
+    row = PictureRow(name, rows[0].frames, name, ColourBar("viridis", name, name))
+    assert [path.suffix for path in save_pictures([row], tmp_path / name, ("png", "gif"), title=name)] == [
+        ".png",
+        ".gif",
+    ]
+
+
 def test_a_colour_bar_shows_its_colours_on_the_line_of_the_caption(rows, tmp_path):
     bar = ColourBar("viridis", "little", "much")
     with Image.open(save_strip([PictureRow("map", rows[0].frames, colour_bar=bar)], tmp_path / "s.png")) as strip:

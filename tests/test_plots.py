@@ -193,6 +193,20 @@ def test_points_without_labels_raise():
         save_embedding("e.png", np.zeros((3, 4)), [0, 1, 1], names(2), "t")
 
 
+def test_dollars_in_names_are_no_formulas(tmp_path):
+    def bad(count):
+        return [f"{number} a$x^$" for number in range(count)]
+
+    title = "cost_$5_a^$"
+    for count in (3, 21, 61):
+        save_confusion_matrix(tmp_path / "c.png", np.ones((count, count)), bad(count), title=title)
+    save_class_bars(tmp_path / "b.png", [1, 2, 3], [1, 1, 1], bad(3), title=title)
+    for count in (3, 13):
+        points = np.random.default_rng(0).normal(size=(count, 2))
+        save_embedding(tmp_path / "e.png", points, range(count), bad(count), title, axis_labels=(title, title))
+    save_curves({name: [(0, 1)] for name in bad(2)}, tmp_path / "l.png", x_label=title, y_label=title, title=title)
+
+
 def test_every_plot_is_a_png(tmp_path):
     paths = [
         save_confusion_matrix(tmp_path / "c.png", np.eye(3), names(3)),

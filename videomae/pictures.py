@@ -11,7 +11,6 @@ Pixels are enlarged by whole factors, never smoothed: what looks like a pixel is
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import av
@@ -72,7 +71,7 @@ def save_strip(rows: Sequence[PictureRow], path: str | Path, *, num_columns: int
     figure = Figure(figsize=size, dpi=DPI)
     top = size[1] - MARGIN
     if title:
-        figure.text(0.5, (top - TITLE / 3) / size[1], title, fontsize=11, ha="center", va="center", weight="bold")
+        _write(figure, 0.5, (top - TITLE / 3) / size[1], title, fontsize=11, ha="center", weight="bold")
         top -= TITLE
     for number, row in enumerate(rows):
         _draw_caption(figure, row, top - 0.6 * CAPTION)
@@ -93,18 +92,23 @@ def save_strip(rows: Sequence[PictureRow], path: str | Path, *, num_columns: int
 def _draw_caption(figure, row, y):
     """Caption and note at the left, the colour bar at the right, all `y` inches above the bottom."""
     width, height = figure.get_size_inches()
-    caption = figure.text(MARGIN / width, y / height, row.caption, fontsize=9.5, va="center", weight="bold")
+    caption = _write(figure, MARGIN / width, y / height, row.caption, fontsize=9.5, weight="bold")
     if row.note:
         end = caption.get_window_extent().x1 / figure.dpi
-        figure.text((end + 0.1) / width, y / height, row.note, fontsize=8.5, va="center")
+        _write(figure, (end + 0.1) / width, y / height, row.note, fontsize=8.5)
     if row.colour_bar is not None:
         bar, long = row.colour_bar, 1.0
-        high = figure.text(1 - MARGIN / width, y / height, bar.high, fontsize=8, va="center", ha="right")
+        high = _write(figure, 1 - MARGIN / width, y / height, bar.high, fontsize=8, ha="right")
         right = high.get_window_extent().x0 / figure.dpi - 0.06
         axis = figure.add_axes([(right - long) / width, (y - 0.05) / height, long / width, 0.1 / height])
         axis.imshow(np.linspace(0, 1, 256)[None], cmap=bar.colours, aspect="auto")
         axis.set_axis_off()
-        figure.text((right - long - 0.06) / width, y / height, bar.low, fontsize=8, va="center", ha="right")
+        _write(figure, (right - long - 0.06) / width, y / height, bar.low, fontsize=8, ha="right")
+
+
+def _write(figure, x, y, text, **style):
+    """`text` around the height `y`, as it is: a `$` of a file or a class begins no formula."""
+    return figure.text(x, y, text, va="center", parse_math=False, **style)
 
 
 # ---- animations and films -------------------------------------------------------------------------------------------
@@ -160,10 +164,10 @@ def _canvases(rows: Sequence[PictureRow], panel_width: int, title: str) -> list[
     length, height, width, _ = rows[0].frames.shape
     scale = max(1, round(panel_width / width))
     wide, tall = width * scale, height * scale
-    bold, plain = _fonts()
-    captions = [[(line, bold) for line in _lines(row.caption, bold, wide)] for row in rows]
+    bold, plain = text_font(FONT_SIZE, "bold"), text_font(FONT_SIZE)
+    captions = [[(line, bold) for line in text_lines(row.caption, bold, wide)] for row in rows]
     for lines, row in zip(captions, rows, strict=True):
-        lines += [(line, plain) for line in _lines(row.note, plain, wide)]
+        lines += [(line, plain) for line in text_lines(row.note, plain, wide)]
     above = BORDER + (LINE + BORDER if title else 0)
     band = above + LINE * max(map(len, captions)) + BORDER // 2
     size = (BORDER + len(rows) * (wide + BORDER), band + tall + BORDER)
@@ -183,17 +187,14 @@ def _canvases(rows: Sequence[PictureRow], panel_width: int, title: str) -> list[
     return canvases
 
 
-def _fonts():
-    """The strip's font, bold and plain."""
+def text_font(size: int, weight: str = "normal") -> ImageFont.FreeTypeFont:
+    """The strip's font, of `size` pixels, for what PIL draws."""
     family = matplotlib.rcParamsDefault["font.sans-serif"][0]
-    find = partial(font_manager.findfont, rebuild_if_missing=False)
-    return [
-        ImageFont.truetype(find(font_manager.FontProperties(family=family, weight=weight)), FONT_SIZE)
-        for weight in ("bold", "normal")
-    ]
+    properties = font_manager.FontProperties(family=family, weight=weight)
+    return ImageFont.truetype(font_manager.findfont(properties, rebuild_if_missing=False), size)
 
 
-def _lines(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+def text_lines(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """The text in lines of at most `width` pixels, a longer word alone."""
     lines = []
     for word in text.split():
@@ -212,4 +213,6 @@ __all__ = [
     "save_mp4",
     "save_pictures",
     "save_strip",
+    "text_font",
+    "text_lines",
 ]

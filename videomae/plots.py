@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from .files import replacing
 
@@ -294,6 +295,8 @@ def save_embedding(
 
 
 def _save_figure(figure, path):
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a `$` in the name of a class begins no formula
     with replacing(path) as temporary:
         figure.savefig(temporary)
     return Path(path)
