@@ -20,9 +20,10 @@ On several GPUs, each of which looks at its share of the videos:
 Videos are a folder, a list, parquet, tar shards ('shards/*.tar') or a data set of the Hub (hf:owner/name), which is
 downloaded first. Frames, size and statistics are the checkpoint's own, and so are the classes: they are matched by
 name; integers in a list are the model's indices. Metrics follow the model's problem type: accuracies, mAP for several
-classes a video, errors of numbers. Writes metrics.json and, of one class a video, confusion_matrix.csv into
---output_dir, if given. Exit code: 0; 2 for wrong input, and where a video is missing or can not be read: all of them
-are named, and the metrics are those of the others.
+classes a video, errors of numbers. Writes metrics.json into --output_dir, if given, and of one class a video
+confusion_matrix.csv, the same drawn (confusion_matrix.png) and the accuracy of each class (class_accuracy.png). Exit
+code: 0; 2 for wrong input, and where a video is missing or can not be read: all of them are named, and the metrics are
+those of the others.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", help="file (csv or parquet) of each video's scores; one that is there is continued"
     )
-    parser.add_argument("--output_dir", type=Path, help="where metrics.json and confusion_matrix.csv go")
+    parser.add_argument("--output_dir", type=Path, help="where metrics.json, confusion_matrix and class_accuracy go")
     parser.add_argument("--num_workers", type=int, default=2, help="processes that decode (default: 2)")
     parser.add_argument(
         "--views_per_forward", type=int, default=4, help="views that go through the network together (default: 4)"

@@ -144,7 +144,7 @@ IMPORTS = {
     "live": {"frame_streams"},
     "loss_scale": {"divergence"},
     "masking": set(),
-    "measurement": {"evaluation", "evaluation_data", "files", "metrics", "results", "video"},
+    "measurement": {"evaluation", "evaluation_data", "files", "metrics", "plots", "results", "video"},
     "metric_modules": {"metrics"},
     "metrics": set(),
     "mixing": set(),

@@ -9,7 +9,7 @@ import av
 import pytest
 import torch
 
-from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor, measurement
+from videomae import VideoMAEForVideoClassification, VideoMAEVideoProcessor, measurement, plots
 from videomae.classes import labels_of
 from videomae.evaluation import score_videos, view_scores
 from videomae.evaluation_data import EvaluationVideos, of_their_classes
@@ -79,6 +79,22 @@ def test_metrics_and_confusion_are_written(model, processor, videos, tmp_path):
     assert rows[0] == ["class", *NAMES] and [row[0] for row in rows[1:]] == NAMES
     assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == found.confusion.tolist()
     assert sum(map(int, rows[4][1:])) == 2  # two videos of class 3
+
+
+def test_confusion_and_class_accuracies_are_drawn(model, processor, videos, tmp_path, monkeypatch):
+    drawn = {}
+    for name in ("save_confusion_matrix", "save_class_bars"):
+        draw = getattr(plots, name)
+        monkeypatch.setattr(plots, name, lambda path, *of, draw=draw: drawn.update({draw(path, *of).name: of}))
+    found = measure(model, processor, videos)
+    found.confusion = torch.zeros(7, 7, dtype=torch.long)
+    found.confusion[3, 3], found.confusion[3, 0], found.confusion[6, 6] = 3, 1, 2
+    write_measurement(tmp_path, found, NAMES)
+    assert drawn["confusion_matrix.png"][0] is found.confusion and drawn["confusion_matrix.png"][1] == NAMES
+    accuracies, counts, names = drawn["class_accuracy.png"]
+    assert (accuracies[3], accuracies[6], names) == (75, 100, NAMES) and counts == [0, 0, 0, 4, 0, 0, 2]
+    for name in drawn:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_classes_of_the_data_alone_may_be_compared(model, processor, videos):

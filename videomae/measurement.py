@@ -24,7 +24,7 @@ from tqdm import tqdm
 from .evaluation import VIEWS_PER_FORWARD, VideoViews, view_scores
 from .evaluation_data import EvaluationVideos
 from .files import replacing, write_json
-from .metrics import confusion_matrix, known_problem_type, metrics_of
+from .metrics import class_accuracies, confusion_matrix, known_problem_type, metrics_of
 from .results import DECIMALS, ResultsFile, Row, Scores
 from .video import VideoDecodeError
 
@@ -248,7 +248,10 @@ def model_fingerprint(model, processor) -> str:
 
 
 def write_measurement(folder: str | os.PathLike, found: Measurement, class_names: Sequence[str]) -> None:
-    """metrics.json and, of one class a video, confusion_matrix.csv: a row for each class, and how it was taken."""
+    """metrics.json and, of one class a video, confusion_matrix.csv and .png, and class_accuracy.png.
+
+    The matrix has a row for each class, and how it was taken. For one process.
+    """
     write_json(Path(folder) / "metrics.json", found.metrics)
     if found.confusion is None:
         return
@@ -259,6 +262,15 @@ def write_measurement(folder: str | os.PathLike, found: Measurement, class_names
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["class", *class_names])
         writer.writerows([name, *row] for name, row in zip(class_names, found.confusion.tolist(), strict=True))
+    _draw(Path(folder), found.confusion, class_names)
+
+
+def _draw(folder: Path, confusion: Tensor, class_names: Sequence[str]) -> None:
+    from .plots import save_class_bars, save_confusion_matrix  # matplotlib, which measuring alone does not need
+
+    save_confusion_matrix(folder / "confusion_matrix.png", confusion, class_names)
+    accuracies = 100 * class_accuracies(confusion)
+    save_class_bars(folder / "class_accuracy.png", accuracies.tolist(), confusion.sum(dim=1).tolist(), class_names)
 
 
 def describe(metrics: dict) -> str:
