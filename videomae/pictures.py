@@ -11,6 +11,7 @@ Pixels are enlarged by whole factors, never smoothed: what looks like a pixel is
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
