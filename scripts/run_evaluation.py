@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         print(describe_videos(found.metrics), file=sys.stderr if arguments.json else sys.stdout)
         if found.unreadable:
             print(f"error: {len(found.unreadable)} of {len(videos)} videos have no score:", file=sys.stderr)
-            print("\n".join(f"- {name}: {reason}" for name, reason in found.unreadable.items()), file=sys.stderr)
+            print("\n".join(f"- {row['path']}: {row['error']}" for row in found.unreadable), file=sys.stderr)
     return 2 if found.unreadable else 0
 
 

@@ -63,7 +63,7 @@ def test_all_videos_are_measured_and_described(model, processor, videos):
     expected = accuracy_metrics(scores.double(), videos.labels)
     assert {name: found.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-3)
     assert (found.metrics["top1"], found.metrics["split"], found.metrics["views"]) == (75, "test", "2x3")
-    assert found.confusion.sum() == 4 and found.confusion.trace() == 3 and found.unreadable == {}
+    assert found.confusion.sum() == 4 and found.confusion.trace() == 3 and found.unreadable == []
     text = describe(found.metrics | {"top5": 100.0, "mean_class_accuracy": 62.5, "calibration_error": 12.344})
     assert text == (
         "4 videos of test, 2x3 views each: top-1 75.00 %, top-5 100.00 %, mean class accuracy 62.50 %, "
@@ -113,14 +113,25 @@ def test_missing_and_undecodable_videos_are_all_named_and_do_not_count(model, pr
     )
     found = measure(model, processor, more, results=tmp_path / "scores.csv")
     assert found.metrics["top1"] == measure(model, processor, videos).metrics["top1"]
-    assert (found.metrics["num_videos"], found.metrics["num_found"]) == (4, 6)
-    assert list(found.unreadable) == ["gone.mp4", str(tmp_path / "broken.mp4")]
-    assert "6 videos found, 1 missing, 1 undecodable" in describe_videos(found.metrics)
+    assert (found.metrics["num_videos"], found.metrics["num_listed"]) == (4, 6)
+    assert [row["path"] for row in found.unreadable] == ["gone.mp4", str(tmp_path / "broken.mp4")]
+    assert "6 videos listed, 1 missing, 1 undecodable" in describe_videos(found.metrics)
     assert "labels matched: hop -> jump" in describe_videos(found.metrics)
     with (tmp_path / "scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["label"] for row in rows] == ["jump", "bow", "wave", "jump", "clap", "fly"]
     assert rows[5]["error"] == "no such file: gone.mp4" and rows[4]["prediction"] == rows[4]["scores"] == ""
+
+
+def test_a_video_that_is_listed_twice_has_two_rows_without_a_score(model, processor, videos, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    paths = ["gone.mp4", str(tmp_path / "broken.mp4"), videos.videos[0], "gone.mp4", str(tmp_path / "broken.mp4")]
+    listed = EvaluationVideos(paths, [3, 0, 6, 2, 1], "test", paths, {0: "no such file", 3: "no such file"})
+    found = measure(model, processor, listed)
+    assert found.metrics["missing"] == 2 * [{"path": "gone.mp4", "error": "no such file"}]
+    assert [row["path"] for row in found.metrics["undecodable"]] == [paths[1], paths[4]]
+    assert "5 videos listed, 2 missing, 2 undecodable" in describe_videos(found.metrics)
+    assert found.metrics["num_videos"] == 1 and len(found.unreadable) == 4
 
 
 def test_without_a_single_video_there_are_no_metrics(model, processor, tmp_path):

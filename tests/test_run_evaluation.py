@@ -135,8 +135,8 @@ def test_videos_of_a_list_that_are_not_there_are_all_named(evaluate, videos):
     (videos / "list.txt").write_text("\n".join(rows))
     (videos / "wave" / "2.mp4").write_bytes(b"no video")
     code, metrics, err = evaluate(videos / "list.txt")
-    assert code == 2 and (metrics["num_found"], metrics["num_videos"]) == (10, 4)
-    assert len(metrics["missing"]) == 5 and list(metrics["undecodable"]) == [str(videos / "wave" / "2.mp4")]
+    assert code == 2 and (metrics["num_listed"], metrics["num_videos"]) == (10, 4)
+    assert len(metrics["missing"]) == 5 and metrics["undecodable"][0]["path"] == str(videos / "wave" / "2.mp4")
     for name in ("clap/2.mp4", "clap/3.mp4", "clap/4.mp4", "wave/2.mp4", "wave/3.mp4", "wave/4.mp4"):
         assert f"- {videos}/{name}: " in err
     assert "error: 6 of 10 videos have no score:" in err

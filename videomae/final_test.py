@@ -74,7 +74,7 @@ class FinalTest:
             num_workers=num_workers,
         )
         if found.unreadable:
-            raise VideoDecodeError(*next(iter(found.unreadable.items())))
+            raise VideoDecodeError(found.unreadable[0]["path"], found.unreadable[0]["error"])
         return found.metrics
 
 

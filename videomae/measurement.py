@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -48,9 +48,9 @@ class Measurement:
     confusion: Tensor | None = None
 
     @property
-    def unreadable(self) -> dict[str, str]:
-        """{video: why it has no score}"""
-        return self.metrics["missing"] | self.metrics["undecodable"]
+    def unreadable(self) -> list[dict[str, str]]:
+        """The rows of the list without a score: "path" of the video, and "error", why."""
+        return self.metrics["missing"] + self.metrics["undecodable"]
 
 
 @dataclass
@@ -186,14 +186,13 @@ def _summed_up(config, videos, found: _Found, views: str, kept: list[str], sampl
         sets[name] = metrics_of(scores, labels, config.problem_type)
         if name == views:
             main = scores
-    undecodable = {videos.names[n]: reason for n, reason in found.errors.items() if n not in videos.missing}
     metrics = sets[views] | {
         "split": videos.split,
         "views": views,
         "sampling": sampling,
-        "num_found": len(videos),
-        "missing": {videos.names[number]: reason for number, reason in videos.missing.items()},
-        "undecodable": dict(sorted(undecodable.items())),
+        "num_listed": len(videos),
+        "missing": _without_score(videos, videos.missing),
+        "undecodable": _without_score(videos, {n: why for n, why in found.errors.items() if n not in videos.missing}),
         "split_fingerprint": split,
         "label_map": videos.label_map,
     }
@@ -201,6 +200,11 @@ def _summed_up(config, videos, found: _Found, views: str, kept: list[str], sampl
         metrics["per_views"] = sets
     kind = known_problem_type(config.problem_type, config.num_labels)
     return Measurement(metrics, confusion_matrix(main, labels) if kind == "single_label_classification" else None)
+
+
+def _without_score(videos: EvaluationVideos, errors: Mapping[int, str]) -> list[dict[str, str]]:
+    """One entry a row of the list: a video that is listed twice is two."""
+    return [{"path": videos.names[number], "error": errors[number]} for number in sorted(errors)]
 
 
 def _rows(videos: EvaluationVideos, config, found: _Found, views: str) -> list[Row]:
@@ -287,9 +291,9 @@ def _shown_set(metrics: dict) -> str:
 
 
 def describe_videos(metrics: dict) -> str:
-    """How many videos were found and measured, and which labels were matched to classes of another name."""
+    """How many videos were listed and have no score, and which labels were matched to classes of another name."""
     line = (
-        f"{metrics['num_found']} videos found, {len(metrics['missing'])} missing, "
+        f"{metrics['num_listed']} videos listed, {len(metrics['missing'])} missing, "
         f"{len(metrics['undecodable'])} undecodable; {metrics['sampling']} sampling; split "
         f"{metrics['split_fingerprint']}"
     )
