@@ -52,12 +52,43 @@ def test_the_rate_stays(tmp_path, fps):
         assert reader.info.fps == pytest.approx(fps, rel=1e-4)
 
 
-def test_a_caption_wider_than_the_picture_is_cut(tmp_path):
-    with annotated_video(tmp_path / "out.mp4", 25) as video:
-        video.caption = "a very long label indeed " * 9
-        for frame in grey_frames(2, height=34, width=46):
+def burnt_in(path, caption, **size):
+    """The last of two frames with this caption, (3, H, W)."""
+    with annotated_video(path, 25) as video:
+        video.caption = caption
+        for frame in grey_frames(2, **size):
             video.write(frame)
-    assert VideoReader(tmp_path / "out.mp4").num_frames == 2
+    with VideoReader(path) as reader:
+        return reader.read([1])[0]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "caption"),
+    [
+        (640, 360, "applying cream 0.93, arm wrestling 0.04, archery 0.01"),
+        (256, 192, "playing-with-a-very-long-hyphen 0.93, archery 0.01"),
+    ],
+)
+def test_a_caption_wider_than_the_picture_is_shown_whole(tmp_path, height, width, caption):
+    frame = burnt_in(tmp_path / "out.mp4", caption, height=height, width=width)
+    other = burnt_in(tmp_path / "other.mp4", caption[:-1] + "8", height=height, width=width)
+    rows, columns = bright(frame).nonzero(as_tuple=True)
+    assert columns.min() == 0 and columns.max() < width - 1 and rows.max() == height - 1  # black margin, then grey
+    ink = frame.float().mean(0)[rows.min() :, :] > 190
+    assert not ink[:, -2:].any() and not ink[:2].any() and not ink[-2:].any()
+    assert (frame.float() - other.float()).abs().max() > 100  # the last letter is there
+
+
+def test_what_can_not_be_made_to_fit_is_cut(tmp_path):
+    frame = burnt_in(tmp_path / "out.mp4", "a very long label indeed " * 9, height=34, width=46)
+    assert frame.shape == (3, 34, 46)
+
+
+def test_letters_of_other_languages_are_no_boxes(tmp_path):
+    boxes = burnt_in(tmp_path / "boxes.mp4", "\ue000" * 3)  # private use: no font has it
+    for caption in ("ééé", "ßßß", "→→→", "жжж"):
+        frame = burnt_in(tmp_path / "out.mp4", caption)
+        assert (frame[:, 80:, :30].float() - boxes[:, 80:, :30].float()).abs().max() > 60
 
 
 def test_an_error_leaves_no_file(tmp_path):

@@ -21,7 +21,7 @@ HEAVY = {"av", "datasets", "torch", "torchvision", "transformers"}
 # data never what a model is.
 IMPORTS = {
     "advice": {"benchmark"},
-    "annotation": {"files", "frame_streams"},
+    "annotation": {"files", "frame_streams", "pictures"},
     "arguments": set(),
     "augmentation": set(),
     "bad_videos": {"video"},
@@ -135,6 +135,7 @@ IMPORTS = {
         "listing",
         "modeling_videomae",
         "probes",
+        "targets",
         "video",
     },
     "label_maps": {"labels", "lists", "tables"},

@@ -12,11 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .files import replacing
 from .frame_streams import StreamFrame
+from .pictures import text_font, text_lines
 
 # A clock of which a frame takes a whole number of ticks at 24, 25, 30, 50 and 60 frames a second, and at 29.97.
 TIME_BASE = Fraction(1, 90_000)  # seconds
 X264 = {"preset": "veryfast", "crf": "20"}
-LINES_OF_TEXT = 18  # that a picture would be high
+LINES_OF_TEXT = 18  # that the shorter side of a picture would hold
 SMALLEST_TEXT = 8  # pixels
 
 
@@ -64,16 +65,29 @@ class AnnotatedVideo:
         return stream
 
     def _strip(self, height: int, width: int) -> np.ndarray:
-        """The caption, white on black, RGB uint8 (h, w, 3), at most as wide as the picture."""
+        """The caption, white on black, RGB uint8 (h, w, 3), at most as large as the picture."""
         if self.caption not in self._strips:
-            font = ImageFont.load_default(max(height // LINES_OF_TEXT, SMALLEST_TEXT))
-            left, top, right, bottom = font.getbbox(self.caption)
-            margin = font.size // 3
+            font, text = _fitting(self.caption, max(min(height, width) // LINES_OF_TEXT, SMALLEST_TEXT), width)
+            strip = Image.new("RGB", (width, height))
+            draw, margin = ImageDraw.Draw(strip), font.size // 3
+            left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
+            draw.multiline_text((margin - left, margin - top), text, font=font, fill="white")
             size = (min(int(right - left) + 2 * margin, width), min(int(bottom - top) + 2 * margin, height))
-            strip = Image.new("RGB", size)
-            ImageDraw.Draw(strip).text((margin - left, margin - top), self.caption, font=font, fill="white")
-            self._strips = {self.caption: np.asarray(strip)}
+            self._strips = {self.caption: np.asarray(strip.crop((0, 0, *size)))}
         return self._strips[self.caption]
+
+
+def _fitting(caption: str, size: int, width: int) -> tuple[ImageFont.FreeTypeFont, str]:
+    """The font, of at most `size` pixels, and the lines in which a caption is no wider than `width` pixels.
+
+    Lines break between words, and letters shrink for a word that is too wide; below `SMALLEST_TEXT` it is cut.
+    """
+    for smaller in range(size, SMALLEST_TEXT - 1, -1):
+        font = text_font(smaller)
+        lines = text_lines(caption, font, width - 2 * (smaller // 3))
+        if max(map(font.getlength, lines)) <= width - 2 * (smaller // 3):
+            break
+    return font, "\n".join(lines)
 
 
 @contextmanager
