@@ -331,6 +331,15 @@ def test_fingerprints_tell_weights_and_videos_but_not_folders(model, processor):
 # ---- other problem types ----
 
 
+def test_metrics_of_videos_without_any_class_are_json(tiny_config, videos, tmp_path):
+    model = VideoMAEForVideoClassification(tiny_config(**labels_of(["x", "y"], "multi_label_classification"))).eval()
+    videos.labels = [[0.0, 0.0]] * 4
+    found = measure(model, VideoMAEVideoProcessor.for_model(model.config, frame_stride=2), videos, per_views=True)
+    write_measurement(tmp_path, found, ["x", "y"])
+    assert "NaN" not in (tmp_path / "metrics.json").read_text() and found.metrics["num_classes"] == 0
+    assert describe(found.metrics) == "4 videos of test, 1x1 views each: no mAP, none of the videos has a class"
+
+
 def test_several_classes_and_numbers_are_named_in_the_results(tiny_config, videos, tmp_path):
     for kind, labels, shown in (
         ("multi_label_classification", [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 1.0]], ["x", "", "x|y", "y"]),

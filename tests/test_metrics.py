@@ -129,6 +129,11 @@ def test_mean_average_precision_leaves_out_classes_without_videos(sklearn_metric
     assert metrics == {"mAP": pytest.approx(100 * expected), "num_classes": 4, "num_videos": 50}
 
 
+def test_videos_without_any_class_have_no_mean_average_precision():
+    scores, labels = torch.rand(4, 3), torch.zeros(4, 3)
+    assert multi_label_metrics(scores, labels) == {"num_classes": 0, "num_videos": 4}
+
+
 # ---- numbers ----
 
 

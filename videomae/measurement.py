@@ -287,7 +287,8 @@ def describe(metrics: dict) -> str:
 
 
 def _shown_set(metrics: dict) -> str:
-    return ", ".join(text.format(metrics[name]) for name, text in SHOWN.items() if name in metrics)
+    shown = [text.format(metrics[name]) for name, text in SHOWN.items() if name in metrics]
+    return ", ".join(shown) or "no mAP, none of the videos has a class"
 
 
 def describe_videos(metrics: dict) -> str:

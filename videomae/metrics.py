@@ -85,7 +85,7 @@ def average_precision(scores: Tensor, relevant: Tensor) -> float:
 
 
 def mean_average_precision(scores: Tensor, labels: Tensor) -> float:
-    """Mean of `average_precision` over the classes that have videos."""
+    """Mean of `average_precision` over the classes that have videos; NaN where none has."""
     precisions = [average_precision(*pair) for pair in zip(scores.T, labels.T, strict=True)]
     return torch.tensor(precisions, dtype=torch.double).nanmean().item()
 
@@ -127,13 +127,14 @@ def accuracy_metrics(scores: Tensor, labels: Sequence[int] | Tensor) -> dict[str
 
 
 def multi_label_metrics(scores: Tensor, labels: Sequence[Sequence[float]] | Tensor) -> dict[str, float | int]:
-    """Mean average precision in percent, of how many classes (those that have videos), and the number of videos."""
+    """Mean average precision in percent, of how many classes (those that have videos), and the number of videos.
+
+    Where no class has videos there is no "mAP".
+    """
     labels = torch.as_tensor(labels)
-    return {
-        "mAP": 100 * mean_average_precision(scores, labels),
-        "num_classes": int(labels.any(dim=0).sum()),
-        "num_videos": len(labels),
-    }
+    num_classes = int(labels.any(dim=0).sum())
+    precision = {"mAP": 100 * mean_average_precision(scores, labels)} if num_classes else {}
+    return precision | {"num_classes": num_classes, "num_videos": len(labels)}
 
 
 def regression_metrics(scores: Tensor, labels: Sequence[float] | Tensor) -> dict[str, float | int]:
