@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 SAVING = ".saving"  # folder for what is being written, on the file system of the run
 FILES = "files.json"
-TORCH_CAN_NOT_WRITE = ("PytorchStreamWriter", "iostream")  # in the messages of its RuntimeErrors
+TORCH_CAN_NOT_WRITE = ("PytorchStreamWriter", "inline_container", "iostream")  # in the messages of its RuntimeErrors
 LOCK = ".lock"
 OLD = "old-"  # before the name of a checkpoint: another one has taken its place
 # What a model's folder does not have, nor what --save_only_model leaves: transformers would go on without them.
