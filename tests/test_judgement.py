@@ -104,6 +104,13 @@ def test_what_can_not_be_split_is_an_error(labelled):
         labelled_tables(labelled(4, ["one"], under="alone"))
 
 
+def test_several_classes_a_video_are_an_error(labelled, tmp_path):
+    labelled(2)
+    (tmp_path / "list.csv").write_text("path,label\nvideos/dark/0.npy,dark\nvideos/dark/1.npy,dark|grey\n")
+    with pytest.raises(ValueError, match=r"the label 'dark\|grey' means several classes .* give each video one"):
+        labelled_tables(tmp_path / "list.csv")
+
+
 def test_a_bad_video_is_an_error_or_left_out(model, processor, labelled):
     source = labelled(6)
     (source / "dark" / "2.npy").write_text("nothing")

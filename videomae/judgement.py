@@ -21,6 +21,7 @@ from .image_processing_videomae import VideoMAEVideoProcessor
 from .listing import class_names, load_videos
 from .modeling_videomae import VideoMAEPreTrainedModel
 from .probes import chance_level, knn_classes, linear_probe_classes, percent_right, split_rows
+from .targets import BETWEEN_CLASSES
 from .video import VideoDecodeError
 
 METHODS = {"knn": knn_classes, "linear_probe": linear_probe_classes}
@@ -42,10 +43,16 @@ def labelled_tables(source: str | os.PathLike) -> LabelledTables:
     They are tested on its validation split, else its test split, else on every third video of each class.
 
     Raises:
-        ValueError: no such source, no labels, one class, or a class with one video and no split to test on.
+        ValueError: no such source, no labels, one class, several classes a video (in text `a|b`), or a class with one
+            video and no split to test on.
     """
     splits = load_videos(source)
     names = class_names(splits["train"]) if "train" in splits else []
+    if several := [name for name in names if BETWEEN_CLASSES in name]:
+        raise ValueError(
+            f"{source}: the label {several[0]!r} means several classes a video ({BETWEEN_CLASSES!r} is between them); "
+            "kNN and linear probe tell one class: give each video one"
+        )
     if len(names) < 2:
         found = f"1 class ({names[0]})" if names else f"no split train, only {', '.join(splits)}"
         raise ValueError(f"{source}: {found}, wanted a training split of at least 2 classes")
