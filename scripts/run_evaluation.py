@@ -114,6 +114,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     if arguments.classes == "data":
         names, videos = of_their_classes(videos, names)
+        if len(names) < model.config.num_labels and process.is_main_process:
+            print(
+                f"warning: only the {len(names)} classes that occur in the split are compared, of "
+                f"{model.config.num_labels} that the model knows, so that accuracies tend to be higher",
+                file=sys.stderr,
+            )
         model = with_classes(model, names).to(model.device).eval()
     found = measure(
         model,

@@ -68,9 +68,11 @@ def test_other_names_need_a_map(evaluate, videos, tmp_path):
 
 def test_the_classes_of_the_data_alone_are_compared_by_their_own_softmax(evaluate, videos, checkpoint, tmp_path):
     of_model, of_data = tmp_path / "model.csv", tmp_path / "data.csv"
-    assert evaluate(videos, "--results", of_model)[0] == 0
-    code, metrics, _ = evaluate(videos, "--classes", "data", "--results", of_data, "--output_dir", tmp_path / "out")
-    assert code == 0 and metrics["num_videos"] == 4
+    code, metrics, err = evaluate(videos, "--results", of_model)
+    assert (code, metrics["num_classes"]) == (0, 4) and "4 classes compared" in err and "warning" not in err
+    code, metrics, err = evaluate(videos, "--classes", "data", "--results", of_data, "--output_dir", tmp_path / "out")
+    assert code == 0 and (metrics["num_videos"], metrics["num_classes"]) == (4, 2) and "2 classes compared" in err
+    assert "warning: only the 2 classes that occur in the split are compared, of 4 that the model knows" in err
     whole, part = (
         torch.tensor([json.loads(row["scores"]) for row in csv.DictReader(file.read_text().splitlines())])
         for file in (of_model, of_data)

@@ -198,8 +198,9 @@ def _summed_up(config, videos, found: _Found, views: str, kept: list[str], sampl
     }
     if len(kept) > 1:
         metrics["per_views"] = sets
-    kind = known_problem_type(config.problem_type, config.num_labels)
-    return Measurement(metrics, confusion_matrix(main, labels) if kind == "single_label_classification" else None)
+    if known_problem_type(config.problem_type, config.num_labels) != "single_label_classification":
+        return Measurement(metrics)
+    return Measurement(metrics | {"num_classes": config.num_labels}, confusion_matrix(main, labels))
 
 
 def _without_score(videos: EvaluationVideos, errors: Mapping[int, str]) -> list[dict[str, str]]:
@@ -292,12 +293,14 @@ def _shown_set(metrics: dict) -> str:
 
 
 def describe_videos(metrics: dict) -> str:
-    """How many videos were listed and have no score, and which labels were matched to classes of another name."""
+    """How many videos were listed and have no score, how many classes, and which labels mean one of another name."""
     line = (
         f"{metrics['num_listed']} videos listed, {len(metrics['missing'])} missing, "
         f"{len(metrics['undecodable'])} undecodable; {metrics['sampling']} sampling; split "
         f"{metrics['split_fingerprint']}"
     )
+    if "num_classes" in metrics:
+        line += f"; {metrics['num_classes']} classes compared"
     renamed = [f"{label} -> {name}" for label, name in metrics["label_map"].items()]
     return f"{line}\nlabels matched: {', '.join(renamed)}" if renamed else line
 
