@@ -25,6 +25,33 @@ def test_letters_of_two_classes_tell_nothing():
         match_labels({"TaiChi"}, ["tai chi", "tai_chi"])
 
 
+@pytest.mark.parametrize(
+    ("label", "other", "same"),
+    [
+        ("C++", "C", "c++"),
+        ("+5", "5", "(+5)"),
+        ("-5 m", "5 m", "_-5m"),
+        ("from -5", "from 5", "From_-5"),
+        ("grade A-", "grade A", "grade_a-"),
+        ("< 3", "3", "<3"),
+        ("a>b", "ab", "A > B"),
+        ("x-ray - chest", "x-ray", "X ray_chest"),
+    ],
+)
+def test_signs_count_and_hyphens_between_words_do_not(label, other, same):
+    assert match_labels({same}, [label]) == {same: label}
+    with pytest.raises(ValueError, match="is unknown"):
+        match_labels({label}, [other])
+
+
+def test_labels_that_would_be_one_class_by_spelling_are_named():
+    message = r"labels '7_up' and '7up' \(class '7 up'\), 'Jump!' and 'jump' \(class 'jump'\) differ by spelling alone"
+    with pytest.raises(ValueError, match=message):
+        match_labels({"jump", "Jump!", "7up", "7_up", "tai chi"}, MODEL)
+    found = match_labels({"jump", "Jump!", "hop"}, MODEL, {"Jump!": "jump", "hop": "jump"})
+    assert found == {"jump": "jump", "Jump!": "jump", "hop": "jump"}
+
+
 def test_all_unknown_labels_are_named_with_the_nearest_class():
     with pytest.raises(ValueError) as error:
         match_labels({"fly", "sword figting", "jump"}, MODEL)
