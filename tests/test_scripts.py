@@ -102,7 +102,7 @@ def test_evaluate_takes_the_views_of_a_recipe_and_leaves_videos_out(run, classif
     options = ["--recipe", "finetune_ssv2_base_2400", "--exclude", tmp_path / "excluded.txt", "--num_workers", 0]
     metrics = json.loads(run("evaluate", classifier, labelled, *options, "--json")[1])
     assert (metrics["views"], metrics["num_videos"]) == ("2x3", 5)
-    fails(run("evaluate", classifier, labelled, "--recipe", "pretrain_k400_base_800"), "is for `videomae pretrain`")
+    fails(run("evaluate", classifier, labelled, "--recipe", "pretrain_k400_base_800"), "is one of `videomae pretrain`")
     with pytest.raises(SystemExit, match="2"):
         run("evaluate", classifier, labelled, "--views", "5x3", "--recipe", "finetune_ssv2_base_2400")
 
