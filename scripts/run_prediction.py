@@ -13,7 +13,8 @@ probability; a model of several labels at once (multi-label) gives those that ar
 probability; one of numbers (regression) gives the numbers. --official_resize is that of `videomae evaluate`.
 
 A video that can not be read or does not fit the model, by its channels for example, is named on stderr and the others
-go on; the exit code is then 2. What happens when in a long or live video: `videomae watch`.
+go on; the exit code is then 2, and --json prints an object with its error. What happens when in a long or live video:
+`videomae watch`.
 """
 
 import argparse
@@ -100,6 +101,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(labels, VideoDecodeError):
             unreadable += 1
             print(f"error: {labels}", file=sys.stderr)
+            if arguments.json:
+                print(json.dumps({"video": video, "error": labels.reason}), flush=True)
         elif arguments.json:
             print(json.dumps({"video": video, "labels": labels}), flush=True)
         else:

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from videomae.frame_streams import FrameStream, is_live, looped
+from videomae.frame_streams import FrameStream, LoopedStream, is_live
 from videomae.video import VideoDecodeError, VideoReader
 
 
@@ -90,10 +90,23 @@ def test_a_clock_that_goes_back_is_a_restart(tiny_clip, tmp_path):
 
 
 def test_a_looped_file_goes_on_and_on(tiny_clip, frame_numbers):
-    frames = list(islice(looped(tiny_clip(num_frames=5)), 12))
+    with LoopedStream(tiny_clip(num_frames=5)) as stream:
+        frames = list(islice(stream, 12))
     assert [frame.number for frame in frames] == list(range(12))
     assert [frame.time for frame in frames] == pytest.approx([number / 25 for number in range(12)])
     assert frame_numbers([frame.image for frame in frames]) == [number % 5 for number in range(12)]
+
+
+def test_damage_of_a_looped_file_is_counted_in_each_round(tiny_clip):
+    path = damaged(tiny_clip(num_frames=30, options={"g": "5"}))
+    with FrameStream(path, tolerant=True) as stream:
+        whole = len(list(stream))
+        once = stream.damaged
+    with LoopedStream(path, tolerant=True) as stream:
+        assert len(list(islice(stream, 2 * whole))) == 2 * whole
+        assert stream.damaged == 2 * once > 0
+    with LoopedStream(path) as stream, pytest.raises(VideoDecodeError, match="clip.mp4: "):
+        list(islice(stream, 2 * whole))
 
 
 def test_cameras_are_live_and_nothing_else():
@@ -112,7 +125,13 @@ def test_what_is_no_video_is_an_error_that_names_it(tmp_path, name, content):
         FrameStream(tmp_path / name)
 
 
-@pytest.mark.parametrize("address", ["concat:a.mp4|b.mp4", "ftp://127.0.0.1/a.mp4", "lavfi:testsrc"])
-def test_other_schemes_are_names_of_files(address):
+@pytest.mark.parametrize("address", ["concat:a.mp4|b.mp4", "lavfi:testsrc"])
+def test_what_has_no_scheme_is_the_name_of_a_file(address):
     with pytest.raises(VideoDecodeError, match="No such file"):
         FrameStream(address)
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "file", "udp", "rtmp", "srt"])
+def test_other_schemes_are_refused(scheme):
+    with pytest.raises(VideoDecodeError, match=f"scheme {scheme}, wanted http, https, rtsp or rtsps"):
+        FrameStream(f"{scheme}://127.0.0.1/a.mp4")

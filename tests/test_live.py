@@ -78,6 +78,15 @@ def test_stop_ends_the_wait_for_a_source_that_says_nothing(stop):
     assert time.monotonic() - began < 5
 
 
+def test_the_thread_is_joined_unless_its_source_says_nothing(stop):
+    faucet = Faucet()
+    queue = LiveQueue(faucet, capacity=2, stop=stop)
+    stop.set()
+    assert not queue.join(0.05)
+    faucet.let(1)
+    assert queue.join(5)
+
+
 def test_capacity_is_checked(stop):
     with pytest.raises(ValueError, match="capacity is 0"):
         LiveQueue([], capacity=0, stop=stop)

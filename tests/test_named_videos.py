@@ -36,7 +36,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder):
     assert names(root, "take[1].mp4") == ["take[1].mp4"]
 
 
-@pytest.mark.parametrize("address", ["ftp://host/a.mp4", "file:///a.mp4", "rtsp://host/live"])
+@pytest.mark.parametrize("address", ["ftp://host/a.mp4", "file:///a.mp4", "rtsp://host/live", "udp://@:5000"])
 def test_other_addresses_are_refused(address):
     with pytest.raises(ValueError, match="wanted http or https"):
         find_named_videos([address])

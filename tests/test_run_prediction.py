@@ -47,7 +47,9 @@ def test_names_come_from_standard_input_too(run, save, tiny_clip, tmp_path, monk
     assert code == 2 and "gone*.mp4: no file fits this pattern" in error
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{second}\n{tmp_path}/gone.mp4\n"))
     code, out, error = run(save(), first, "--stdin", "--json")
-    assert [json.loads(line)["video"] for line in out.splitlines()] == [str(first), str(second)]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["video"] for row in rows] == [str(first), str(second), f"{tmp_path}/gone.mp4"]
+    assert ["labels" in row for row in rows] == [True, True, False] and "no such file" in rows[2]["error"]
     assert code == 2 and "gone.mp4: no such file" in error and "1 of 3 videos could not be read" in error
 
 

@@ -134,6 +134,25 @@ def test_a_looped_file_is_a_camera_that_a_slow_model_does_not_hold_up(model, pro
         assert torch.equal(window.score, video_score(model, clip[None]))
 
 
+def test_damage_of_a_looped_file_is_a_gap_that_is_counted(processor, noisy_clip, tmp_path):
+    data = Path(noisy_clip(30, g="10")).read_bytes()
+    begin = data.index(b"mdat")
+    middle = begin + 3 * (data.index(b"moov", begin) - begin) // 4
+    (tmp_path / "bad.mp4").write_bytes(data[:middle] + bytes(range(200)) + data[middle + 200 :])
+    with WatchedVideo(str(tmp_path / "bad.mp4"), processor, live=True, loop=True) as video:
+        numbers = [frame.number for frame in islice(video, 40)]
+        assert video.damaged > 0
+    assert numbers[-1] > 39
+
+
+def test_no_thread_reads_on_after_the_end(processor, noisy_clip):
+    before = set(threading.enumerate())
+    with WatchedVideo(noisy_clip(30), processor, live=True, loop=True) as video:
+        next(iter(video))
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) <= before
+
+
 @pytest.fixture
 def camera(noisy_clip, monkeypatch):
     """Address of an http server that sends MPEG-TS, a part each 20 ms, again and again for as long as one listens."""

@@ -4,6 +4,7 @@
 No other scheme is an address here: `file:`, `ftp:` or `concat:` would reach what a list has no business with.
 """
 
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,12 @@ SILENCE_LIMIT = 30.0  # seconds without a byte after which a server is gone
 
 def is_address(source) -> bool:
     return isinstance(source, str) and source.lower().startswith(SCHEMES)
+
+
+def scheme_of(source: str) -> str | None:
+    """`"rtmp"` of `rtmp://host/live`; None where a name begins with no scheme."""
+    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", source)
+    return found and found[1].lower()
 
 
 @contextmanager
@@ -87,4 +94,4 @@ def _fetch(address: str, file: BinaryIO, most_bytes: int) -> None:
                 raise VideoDecodeError(address, f"more than {most_bytes} bytes (the limit)")
 
 
-__all__ = ["MOST_BYTES", "TIME_LIMIT", "downloaded", "is_address"]
+__all__ = ["MOST_BYTES", "TIME_LIMIT", "downloaded", "is_address", "scheme_of"]

@@ -9,13 +9,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from .downloads import is_address
+from .downloads import is_address, scheme_of
 from .frames import decoder_threads
 from .video import CONTAINERS, VideoDecodeError, orientation, turned
 
@@ -173,6 +174,8 @@ class FrameStream:
             return _Opening(sys.stdin.buffer, CONTAINERS, "")
         if is_address(self.path) or self.path.lower().startswith(CAMERA_SCHEMES):
             return _Opening(self.path, NETWORK_CONTAINERS, NETWORK_PROTOCOLS)
+        if scheme := scheme_of(self.path):
+            raise VideoDecodeError(self.path, f"an address of scheme {scheme}, wanted http, https, rtsp or rtsps")
         if self.path.startswith(DEVICES):
             return _Opening(self.path, "video4linux2,v4l2", "file", format="video4linux2,v4l2")
         return _Opening(f"file:{self.path}", CONTAINERS, "file")
@@ -186,15 +189,45 @@ class FrameStream:
             raise VideoDecodeError(self.path, f"can not be read (FFmpeg: {reason})") from error
 
 
-def looped(path: str | os.PathLike) -> Iterator[StreamFrame]:
-    """The frames of a file again and again, numbers and times going on: a camera to try things with."""
-    number, time = 0, 0.0
-    while True:
-        with FrameStream(path) as stream:
-            for frame in stream:
-                yield StreamFrame(number + frame.number, time + frame.time, frame.image)
-            number += frame.number + 1
-            time += frame.time + 1 / stream.fps
+class LoopedStream:
+    """The frames of a file again and again, numbers and times going on: a camera to try things with.
+
+    Used as a `FrameStream`, and with its `fps`; `damaged` counts the damaged frames of all rounds.
+
+    Raises VideoDecodeError as `FrameStream`, also for a file of which no frame can be decoded.
+    """
+
+    def __init__(self, path: str | os.PathLike, *, tolerant: bool = False):
+        self._open = partial(FrameStream, path, tolerant=tolerant)
+        self._stream, self._damaged_before = self._open(), 0
+        self.fps = self._stream.fps
+
+    def __enter__(self) -> "LoopedStream":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged_before + self._stream.damaged
+
+    def __iter__(self) -> Iterator[StreamFrame]:
+        number, time = 0, 0.0
+        while True:
+            last = None
+            for last in self._stream:
+                yield StreamFrame(number + last.number, time + last.time, last.image)
+            if last is None:
+                raise VideoDecodeError(self._stream.path, "no frame of it can be decoded")
+            number += last.number + 1
+            time += last.time + 1 / self.fps
+            self.close()
+            before = self.damaged
+            self._stream, self._damaged_before = self._open(), before
 
 
-__all__ = ["STANDARD_INPUT", "FrameStream", "StreamFrame", "is_live", "looped"]
+__all__ = ["STANDARD_INPUT", "FrameStream", "LoopedStream", "StreamFrame", "is_live"]

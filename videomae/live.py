@@ -37,7 +37,8 @@ class LiveQueue(Generic[Item]):
         self._changed = threading.Condition()
         self._has_ended, self._error = False, None
         # A camera that says nothing more must not keep the program from ending.
-        threading.Thread(target=self._read, args=(source,), daemon=True, name="live source").start()
+        self._reader = threading.Thread(target=self._read, args=(source,), daemon=True, name="live source")
+        self._reader.start()
 
     def __iter__(self) -> Iterator[Item]:
         while not self._stop.is_set():
@@ -51,6 +52,11 @@ class LiveQueue(Generic[Item]):
             yield item
         if self._error is not None:
             raise self._error
+
+    def join(self, seconds: float) -> bool:
+        """Waits so long for the thread, once `stop` is set, and says whether it has let go of the source."""
+        self._reader.join(seconds)
+        return not self._reader.is_alive()
 
     def _read(self, source: Iterable[Item]) -> None:
         error = None

@@ -14,10 +14,9 @@ A file that is not there is left to whoever opens it; a word that can mean no vi
 
 import glob
 import os
-import re
 from collections.abc import Iterable
 
-from .downloads import is_address
+from .downloads import is_address, scheme_of
 from .folders import VIDEO_FILES, find_videos
 from .listing import find_paths
 from .lists import LIST_EXTENSIONS
@@ -48,8 +47,8 @@ def _videos_of(word: str) -> list[str]:
         raise ValueError("-: a stream, which has no end to wait for: `videomae watch` reads it (--stdin reads names)")
     if is_address(word):
         return [word]
-    if scheme := re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", word):
-        raise ValueError(f"{word}: an address of scheme {scheme[1]}, wanted http or https")
+    if scheme := scheme_of(word):
+        raise ValueError(f"{word}: an address of scheme {scheme}, wanted http or https")
     if os.path.isdir(word):
         if not (found := find_videos(word)):
             kinds = " ".join(sorted(VIDEO_FILES))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .evaluation import video_score
-from .frame_streams import FrameStream, StreamFrame, is_live, looped
+from .frame_streams import FrameStream, LoopedStream, StreamFrame, is_live
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .live import LiveQueue, in_real_time
 from .modeling_videomae import VideoMAEForVideoClassification
@@ -24,6 +24,8 @@ from .video import ShortVideoError, VideoDecodeError, view_frame_indices
 from .windows import check_window
 
 LATENCIES_KEPT = 10_000  # windows: the newest ones are what the summary is of
+
+PATIENCE = 2.0  # seconds that a live source has to give its next frame when the watching ends
 
 
 class ReadyFrame(NamedTuple):
@@ -88,10 +90,10 @@ class WatchedVideo:
         if loop and not is_file:
             raise ValueError(f"{source}: only a file can begin again (loop)")
         self._source, self._processor = source, processor
-        self._is_live, self._is_file, self._loop = live or is_live(source), is_file, loop
+        self._is_live, self._is_file = live or is_live(source), is_file
         self._keep_images, self._stop = keep_images, stop or threading.Event()
         self._queue = None
-        self._stream = FrameStream(source, tolerant=self._is_live)
+        self._stream = (LoopedStream if loop else FrameStream)(source, tolerant=self._is_live)
         try:
             self.fps = self._stream.fps
             if window is None:
@@ -109,8 +111,8 @@ class WatchedVideo:
 
     def __exit__(self, *exception) -> None:
         self._stop.set()
-        # A thread may still be reading from a live source; it lets go of it by itself.
-        if not self._is_live:
+        # A thread that waits for a camera that says nothing still holds it; it ends with the program.
+        if self._queue is None or self._queue.join(PATIENCE):
             self._stream.close()
 
     @property
@@ -124,9 +126,7 @@ class WatchedVideo:
         return self._stream.damaged
 
     def __iter__(self) -> Iterator[ReadyFrame]:
-        frames = looped(self._source) if self._loop else self._stream
-        if self._is_live and self._is_file:
-            frames = in_real_time(frames)
+        frames = in_real_time(self._stream) if self._is_live and self._is_file else self._stream
         ready = map(self._ready, frames)
         if self._is_live:
             ready = self._queue = LiveQueue(ready, capacity=self.length, stop=self._stop)
