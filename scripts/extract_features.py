@@ -13,6 +13,7 @@ Everything that the sixth block says of each patch, on a grid (time, height, wid
 
 How good are the features? Labelled videos, in a minute, without training:
     videomae extract runs/pretrain labelled --knn --probe
+    videomae extract runs/pretrain labelled --plot tsne --output_dir features
 
 On several GPUs, each of which takes its share of the videos:
     accelerate launch --multi_gpu --num_processes 8 scripts/extract_features.py runs/pretrain videos --output_dir out
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub name of a checkpoint")
     parser.add_argument("videos", nargs="+", help="files, folders, lists, patterns and addresses; or labelled videos")
-    parser.add_argument("--output_dir", type=Path, help="where the features go, or what --knn and --probe find")
+    parser.add_argument("--output_dir", type=Path, help="where the features go, or what is found of labelled videos")
     parser.add_argument("--format", default="npy", choices=("npy", "safetensors", "parquet"), help="(default: npy)")
     taken = parser.add_argument_group("what is taken")
     taken.add_argument(
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     judged = parser.add_argument_group("labelled videos: how good the features are")
     judged.add_argument("--knn", action="store_true", help="classify by the 20 nearest neighbours, as DINO does")
     judged.add_argument("--probe", action="store_true", help="classify by ridge regression")
+    judged.add_argument("--plot", choices=("pca", "tsne"), help="draw them in the plane: pca.png or tsne.png")
     run = parser.add_argument_group("how")
     run.add_argument("--batch_size", type=int, default=4, help="clips that are computed together (default: 4)")
     run.add_argument("--num_workers", type=int, default=2, help="processes that decode (default: 2)")
@@ -70,12 +72,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> None:
     """Raises ValueError."""
-    judges = arguments.knn or arguments.probe
+    judges = arguments.knn or arguments.probe or arguments.plot
     complaints = []
-    if not judges and arguments.output_dir is None:
-        complaints.append("--output_dir is missing: where do the features go?")
+    if (arguments.plot or not judges) and arguments.output_dir is None:
+        complaints.append("--output_dir is missing: where do the features, or the picture, go?")
     if judges and len(arguments.videos) > 1:
-        complaints.append(f"--knn and --probe take one folder or list of labelled videos, got {len(arguments.videos)}")
+        complaints.append(f"--knn, --probe and --plot take one labelled folder or list, got {len(arguments.videos)}")
     if arguments.num_workers < 0:
         complaints.append(f"--num_workers is {arguments.num_workers}, wanted at least 0")
     if complaints:
@@ -84,15 +86,18 @@ def check(arguments: argparse.Namespace) -> None:
 
 def judge_features(arguments: argparse.Namespace, model, processor, settings, tables) -> int:
     from videomae.files import write_json
-    from videomae.judgement import describe, judge
+    from videomae.judgement import describe, draw, judge, labelled_features
 
     methods = [name for name, wanted in (("knn", arguments.knn), ("linear_probe", arguments.probe)) if wanted]
     run = {"on_bad_video": arguments.on_bad_video, "num_workers": arguments.num_workers}
-    found = judge(model, processor, tables, settings, methods=methods, **run)
+    features = labelled_features(model, processor, tables, settings, **run)
+    found = judge(features, tables, methods)
     found |= {"model": arguments.model, "data": arguments.videos[0], "layer": settings.layer}
     if arguments.output_dir:
         write_json(arguments.output_dir / "probe.json", found)
     print(json.dumps(found) if arguments.json else describe(found))
+    if arguments.plot:
+        draw(features, tables, arguments.plot, arguments.output_dir / f"{arguments.plot}.png")
     return 0
 
 
@@ -142,12 +147,10 @@ def main(argv: list[str] | None = None) -> int:
     from videomae.output_names import find_output_names
 
     num_segments, num_crops = parse_views(arguments.views)
-    judges = arguments.knn or arguments.probe
-    state = PartialState(cpu=arguments.device == "cpu")  # before the model: each process has its own GPU
-    if judges and state.num_processes > 1:
-        raise ValueError(
-            f"--knn and --probe run in one process, there are {state.num_processes}: leave out `accelerate launch`"
-        )
+    judges = arguments.knn or arguments.probe or arguments.plot
+    processes = PartialState(cpu=arguments.device == "cpu").num_processes  # before the model: a GPU each
+    if judges and processes > 1:
+        raise ValueError(f"--knn, --probe and --plot run in one process, not {processes}: without accelerate launch")
     found = labelled_tables(arguments.videos[0]) if judges else find_output_names(arguments.videos)
 
     from videomae.features import FeatureSettings

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import PartialState
+from PIL import Image
 
 from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor, cli
 from videomae.feature_files import read_features
@@ -109,6 +110,13 @@ def test_a_labelled_folder_judges_the_checkpoint(run, checkpoint, videos, tmp_pa
     assert code == 0 and "kNN: " in out and "linear probe" not in out
 
 
+def test_a_labelled_folder_is_drawn(run, checkpoint, videos, tmp_path):
+    code, out, _ = run(checkpoint, videos, "--plot", "pca", "--output_dir", tmp_path / "out")
+    assert code == 0 and "2 videos to learn from" in out and "kNN" not in out
+    with Image.open(tmp_path / "out" / "pca.png") as picture:
+        assert picture.format == "PNG"
+
+
 # ---- several processes ----
 
 
@@ -132,7 +140,7 @@ def test_a_process_has_its_device_before_the_model_is_loaded(
 def test_a_checkpoint_is_judged_in_one_process(run, checkpoint, videos, processes):
     processes(2)
     code, out, error = run(checkpoint, videos, "--knn")
-    assert code == 2 and not out and "--knn and --probe run in one process, there are 2" in error
+    assert code == 2 and not out and "--knn, --probe and --plot run in one process, not 2" in error
 
 
 # ---- wrong options ----
@@ -142,8 +150,9 @@ def test_a_checkpoint_is_judged_in_one_process(run, checkpoint, videos, processe
     ("options", "message"),
     [
         ([], "--output_dir is missing"),
+        (["--plot", "pca"], "--output_dir is missing"),
         (["--num_workers", "-1", "--output_dir", "out"], "--num_workers is"),
-        (["other", "--knn"], "--knn and --probe take one folder or list"),
+        (["other", "--knn"], "--knn, --probe and --plot take one labelled folder or list"),
         (["--output_dir", "out", "--views", "5"], "wanted SEGMENTSxCROPS"),
         (["--output_dir", "out", "--layer", "7"], "layer 7, wanted 0"),
         (["--output_dir", "out", "--window", "9"], "a window of 9 frames"),

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor
+from videomae import VideoMAEForPreTraining, VideoMAEVideoProcessor, judgement
 from videomae.features import FeatureSettings
-from videomae.judgement import describe, judge, labelled_tables
+from videomae.judgement import describe, draw, judge, labelled_features, labelled_tables
 from videomae.video import VideoDecodeError
 
 SETTINGS = FeatureSettings()
@@ -42,11 +42,15 @@ def labelled(tmp_path):
     return make
 
 
+def judged(model, processor, tables, settings, *, methods=("knn", "linear_probe"), **run):
+    return judge(labelled_features(model, processor, tables, settings, **run), tables, methods)
+
+
 # ---- accuracies ----
 
 
 def test_classes_that_look_different_are_told_apart(model, processor, labelled):
-    found = judge(model, processor, labelled_tables(labelled(6)), SETTINGS)
+    found = judged(model, processor, labelled_tables(labelled(6)), SETTINGS)
     assert found["knn"] == {"accuracy": 100.0, "per_class": {"bright": 100.0, "dark": 100.0, "grey": 100.0}}
     assert found["linear_probe"]["accuracy"] == 100.0
     assert found["chance"] == pytest.approx(100 / 3)
@@ -55,7 +59,7 @@ def test_classes_that_look_different_are_told_apart(model, processor, labelled):
 
 
 def test_labels_that_mean_nothing_give_about_chance(model, processor, labelled):
-    found = judge(model, processor, labelled_tables(labelled(60, separable=False)), SETTINGS)
+    found = judged(model, processor, labelled_tables(labelled(60, separable=False)), SETTINGS)
     for method in ("knn", "linear_probe"):
         assert found[method]["accuracy"] == pytest.approx(100 / 3, abs=18.3)  # three deviations of 60 draws
     assert found["test_videos"] == 60
@@ -66,7 +70,7 @@ def test_the_accuracy_of_a_class_is_that_of_its_test_videos(model, processor, la
     source = labelled(6)
     for place in ("dark/5", "grey/2", "grey/5"):
         (source / f"{place}.npy").write_bytes((source / "bright" / "2.npy").read_bytes())
-    found = judge(model, processor, labelled_tables(source), SETTINGS, methods=["knn"])
+    found = judged(model, processor, labelled_tables(source), SETTINGS, methods=["knn"])
     assert found["knn"]["per_class"] == {"bright": 100.0, "dark": 50.0, "grey": 0.0}
     assert found["knn"]["accuracy"] == pytest.approx(50.0)
     assert "linear_probe" not in found
@@ -74,7 +78,7 @@ def test_the_accuracy_of_a_class_is_that_of_its_test_videos(model, processor, la
 
 def test_workers_change_nothing(model, processor, labelled):
     tables = labelled_tables(labelled(12, separable=False))
-    assert judge(model, processor, tables, SETTINGS, num_workers=2) == judge(model, processor, tables, SETTINGS)
+    assert judged(model, processor, tables, SETTINGS, num_workers=2) == judged(model, processor, tables, SETTINGS)
 
 
 # ---- videos ----
@@ -86,7 +90,7 @@ def test_a_split_to_test_on_is_tested_on(model, processor, labelled, split):
     source = labelled(2, under=f"videos/{split}").parent
     tables = labelled_tables(source)
     assert tables.tested_on == {"val": "validation", "test": "test"}[split]
-    found = judge(model, processor, tables, SETTINGS)
+    found = judged(model, processor, tables, SETTINGS)
     assert (found["train_videos"], found["test_videos"]) == (12, 6)
 
 
@@ -116,8 +120,8 @@ def test_a_bad_video_is_an_error_or_left_out(model, processor, labelled):
     (source / "dark" / "2.npy").write_text("nothing")
     tables = labelled_tables(source)
     with pytest.raises(VideoDecodeError, match="dark/2.npy"):
-        judge(model, processor, tables, SETTINGS)
-    found = judge(model, processor, tables, SETTINGS, on_bad_video="skip")
+        judged(model, processor, tables, SETTINGS)
+    found = judged(model, processor, tables, SETTINGS, on_bad_video="skip")
     assert (found["test_videos"], found["left_out"]) == (5, [str(source / "dark" / "2.npy")])
     assert found["knn"]["accuracy"] == 100.0
 
@@ -125,10 +129,27 @@ def test_a_bad_video_is_an_error_or_left_out(model, processor, labelled):
 @pytest.mark.parametrize("settings", [{"pool": "tubelets"}, {"window": 4}])
 def test_settings_of_several_vectors_a_video_are_errors(model, processor, labelled, settings):
     with pytest.raises(ValueError, match="wanted pool 'mean' and no sliding window"):
-        judge(model, processor, labelled_tables(labelled(3)), FeatureSettings(**settings))
+        judged(model, processor, labelled_tables(labelled(3)), FeatureSettings(**settings))
 
 
 def test_what_was_found_is_said(model, processor, labelled):
-    lines = describe(judge(model, processor, labelled_tables(labelled(3)), SETTINGS)).splitlines()
+    lines = describe(judged(model, processor, labelled_tables(labelled(3)), SETTINGS)).splitlines()
     assert lines[0] == ("6 videos to learn from, 3 to test on (every third video of a class); chance 33.3 %")
     assert lines[1] == "kNN: 100.0 % right" and "  dark: 100.0 %" in lines
+
+
+# ---- pictures ----
+
+
+@pytest.mark.parametrize(("projection", "title"), [("pca", "PCA of the features"), ("tsne", "t-SNE of the features")])
+def test_all_videos_are_drawn_in_the_plane(model, processor, labelled, tmp_path, monkeypatch, projection, title):
+    if projection == "tsne":
+        pytest.importorskip("sklearn")
+    drawn = []
+    monkeypatch.setattr(judgement, "save_embedding", lambda *given, **options: drawn.append((*given, options)))
+    tables = labelled_tables(labelled(3))
+    draw(labelled_features(model, processor, tables, SETTINGS), tables, projection, tmp_path / "f.png")
+    ((path, points, labels, names, heading, options),) = drawn
+    assert (path, heading, names) == (tmp_path / "f.png", title, ["bright", "dark", "grey"])
+    assert points.shape == (9, 2) and labels.tolist() == [0, 0, 1, 1, 2, 2, 0, 1, 2]
+    assert ("variance" in options["axis_labels"][0]) == (projection == "pca")

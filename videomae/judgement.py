@@ -8,6 +8,7 @@ videos give the same numbers.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -20,7 +21,9 @@ from .features import FeatureSettings
 from .image_processing_videomae import VideoMAEVideoProcessor
 from .listing import class_names, load_videos
 from .modeling_videomae import VideoMAEPreTrainedModel
+from .plots import save_embedding
 from .probes import chance_level, knn_classes, linear_probe_classes, percent_right, split_rows
+from .projections import pca, tsne
 from .targets import BETWEEN_CLASSES
 from .video import VideoDecodeError
 
@@ -67,27 +70,29 @@ def labelled_tables(source: str | os.PathLike) -> LabelledTables:
     return LabelledTables(train.select(rows), train.select(tested), names, "every third video of a class")
 
 
-def judge(
+@dataclass(frozen=True)
+class LabelledFeatures:
+    """One vector of each video that can be read: those to learn from, then those to test on."""
+
+    vectors: Tensor  # (V, D)
+    labels: Tensor  # (V,) class numbers
+    num_train: int
+    left_out: list[str]  # videos that can not be read
+
+
+def labelled_features(
     model: VideoMAEPreTrainedModel,
     processor: VideoMAEVideoProcessor,
     tables: LabelledTables,
     settings: FeatureSettings,
     *,
-    methods: Sequence[str] = tuple(METHODS),
     on_bad_video: str = "error",
     num_workers: int = 0,
-) -> dict:
-    """Percent of the test videos whose class is told, for JSON:
-
-        {"knn": {"accuracy": …, "per_class": {name: …}}, "linear_probe": …, "chance": …, "train_videos": …,
-         "test_videos": …, "tested_on": …, "left_out": [video, …]}
-
-    "chance" is to say the most frequent class of the training videos; a class without test videos is not among
-    "per_class".
+) -> LabelledFeatures:
+    """The features of all videos of the tables.
 
     Args:
         settings: with pool "mean" and without a sliding window: one vector a video.
-        methods: some of `METHODS`.
         on_bad_video: "error" raises; "skip" leaves videos that can not be read out of both parts.
 
     Raises:
@@ -99,12 +104,24 @@ def judge(
         raise ValueError("kNN and linear probe take one vector a video: wanted pool 'mean' and no sliding window")
     videos, labels = [*tables.train["video"], *tables.test["video"]], [*tables.train["label"], *tables.test["label"]]
     features, left_out = _features(model, processor, videos, settings, on_bad_video, num_workers)
-    known = [row for row in features if row < len(tables.train)]
-    asked = [row for row in features if row >= len(tables.train)]
-    if not known or not asked:
-        raise ValueError(f"none of the {len(tables.test if known else tables.train)} videos can be read")
-    known_features, asked_features = (torch.stack([features[row] for row in part]) for part in (known, asked))
-    known_labels, asked_labels = (torch.tensor([labels[row] for row in part]) for part in (known, asked))
+    num_train = sum(row < len(tables.train) for row in features)
+    if num_train in (0, len(features)):
+        raise ValueError(f"none of the {len(tables.test if num_train else tables.train)} videos can be read")
+    vectors, labels = torch.stack(list(features.values())), torch.tensor([labels[row] for row in features])
+    return LabelledFeatures(vectors, labels, num_train, left_out)
+
+
+def judge(features: LabelledFeatures, tables: LabelledTables, methods: Sequence[str] = tuple(METHODS)) -> dict:
+    """Percent of the test videos whose class is told by some of `METHODS`, for JSON:
+
+        {"knn": {"accuracy": …, "per_class": {name: …}}, "linear_probe": …, "chance": …, "train_videos": …,
+         "test_videos": …, "tested_on": …, "left_out": [video, …]}
+
+    "chance" is to say the most frequent class of the training videos; a class without test videos is not among
+    "per_class".
+    """
+    known_features, asked_features = features.vectors.tensor_split([features.num_train])
+    known_labels, asked_labels = features.labels.tensor_split([features.num_train])
     found = {}
     for method in methods:
         told = METHODS[method](known_features, known_labels, asked_features)
@@ -115,10 +132,10 @@ def judge(
         found[method] = {"accuracy": percent_right(told, asked_labels), "per_class": per_class}
     return found | {
         "chance": chance_level(known_labels, asked_labels),
-        "train_videos": len(known),
-        "test_videos": len(asked),
+        "train_videos": len(known_labels),
+        "test_videos": len(asked_labels),
         "tested_on": tables.tested_on,
-        "left_out": left_out,
+        "left_out": features.left_out,
     }
 
 
@@ -138,6 +155,19 @@ def _features(model, processor, videos, settings, on_bad_video, num_workers) -> 
     return {row: torch.from_numpy(features[row]) for row in sorted(features)}, sorted(left_out)
 
 
+def draw(features: LabelledFeatures, tables: LabelledTables, projection: str, path: str | os.PathLike) -> Path:
+    """A png of the videos in the plane, by "pca" or "tsne". Returns `path`.
+
+    Raises ValueError: too few videos (`projections`); for t-SNE, no scikit-learn.
+    """
+    if projection == "pca":
+        points, shares = pca(features.vectors.numpy())
+        title, axis_labels = "PCA of the features", tuple(f"{100 * share:.0f} % of the variance" for share in shares)
+    else:
+        points, title, axis_labels = tsne(features.vectors.numpy()), "t-SNE of the features", ("", "")
+    return save_embedding(path, points, features.labels.numpy(), tables.names, title, axis_labels=axis_labels)
+
+
 def describe(found: dict) -> str:
     """What `judge` found, for people."""
     lines = [
@@ -151,4 +181,13 @@ def describe(found: dict) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["METHODS", "LabelledTables", "describe", "judge", "labelled_tables"]
+__all__ = [
+    "METHODS",
+    "LabelledFeatures",
+    "LabelledTables",
+    "describe",
+    "draw",
+    "judge",
+    "labelled_features",
+    "labelled_tables",
+]
