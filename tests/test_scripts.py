@@ -156,7 +156,9 @@ def test_predict_takes_frames_arrays_and_lists(run, classifier, tiny_clip, tmp_p
     assert code == 0 and [row["video"].rpartition("/")[2] for row in rows] == ["clip.npy", "frames", "frames"]
     assert rows[0]["labels"] == rows[1]["labels"] == rows[2]["labels"]
     code, out, error = run("predict", classifier, tmp_path / "list.csv", "--json")
-    assert code == 2 and "gone.mp4" in error and json.loads(out)["labels"] == rows[0]["labels"]
+    listed, gone = map(json.loads, out.splitlines())
+    assert code == 2 and "gone.mp4" in error and listed["labels"] == rows[0]["labels"]
+    assert gone["video"].endswith("gone.mp4") and set(gone) == {"video", "error"}
 
 
 @pytest.mark.parametrize("kind", ["channels", "short"])
