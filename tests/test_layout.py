@@ -202,6 +202,7 @@ IMPORTS = {
         "loss_scale",
         "mixing",
         "modeling_videomae",
+        "plots",
     },
     "training_data": {
         "arguments",

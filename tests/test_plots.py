@@ -11,6 +11,7 @@ from videomae.plots import (
     save_curves,
     save_embedding,
     save_panels,
+    save_training_curves,
     similar_first,
 )
 
@@ -70,6 +71,16 @@ def test_panels_are_drawn_below_each_other(tmp_path):
         with Image.open(save_panels(panels, tmp_path / "p.png", x_label="step", title="t")) as picture:
             heights.append(picture.height)
     assert heights == [420, 1020]  # 3.5 and 8.5 inches
+
+
+def test_a_training_has_panels_of_its_losses_and_of_each_metric(drawn):
+    log = [{"step": 2, "loss": 1.5, "grad_norm": 3.0}, {"step": 4, "loss": 1.0}]
+    log += [{"step": 4, "eval_loss": 1.2, "eval_top1": 60.0, "eval_runtime": 7.0, "eval_samples_per_second": 3.0}]
+    log += [{"step": 4, "train_runtime": 9.0, "train_loss": 1.25}]
+    losses, top1 = drawn(lambda path: save_training_curves(log, path)).axes
+    assert (losses.get_ylabel(), top1.get_ylabel(), top1.get_xlabel()) == ("loss", "validation top1", "step")
+    assert [line.get_xydata().tolist() for line in losses.lines] == [[[2, 1.5], [4, 1.0]], [[4, 1.2]]]
+    assert [line.get_xydata().tolist() for line in top1.lines] == [[[4, 60.0]]]
 
 
 # ---- confusion matrix ----

@@ -439,6 +439,7 @@ def test_the_model_is_saved_whatever_the_last_validation_and_the_data_set_say(ti
     trainer = VideoMAETrainer(VideoMAEForPreTraining(config), args, data_collator=collator, train_dataset=clips)
     train_and_save(trainer)
     assert "bad_videos" not in json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "run" / "model.safetensors").unlink()
     trainer.eval_dataset = [{"pixel_values": None}]
     with pytest.raises(Exception, match="."):

@@ -55,6 +55,27 @@ def save_panels(
     return _save_figure(figure, path)
 
 
+def save_training_curves(log: Sequence[Mapping[str, float]], path: str | Path) -> Path:
+    """A png of what a training logged: its losses in one panel, below it one for each other metric of validation.
+
+    Args:
+        log: `log_history` of a trainer's state: dicts with "step", "loss" and "eval_…".
+
+    Returns `path`.
+    """
+
+    def points(name):
+        return [(line["step"], line[name]) for line in log if name in line]
+
+    panels = {"loss": {"training": points("loss"), "validation": points("eval_loss")}}
+    panels["loss"] = {name: curve for name, curve in panels["loss"].items() if curve}
+    found = dict.fromkeys(name for line in log for name in line if name.startswith("eval_"))
+    unshown = ("_loss", "_runtime", "_per_second", "_time")
+    metrics = [name for name in found if not name.endswith(unshown) and isinstance(points(name)[0][1], (int, float))]
+    panels |= {name.replace("eval_", "validation ", 1): {"validation": points(name)} for name in metrics}
+    return save_panels(panels, path, x_label="step", title="training")
+
+
 def _plot(axis, curves):
     styles = ("-", "--", "-.", ":")
     colours = matplotlib.colormaps[COLOURS](np.linspace(0.05, 0.8, max(len(curves), 2)))  # yellow is faint on white
@@ -308,5 +329,6 @@ __all__ = [
     "save_curves",
     "save_embedding",
     "save_panels",
+    "save_training_curves",
     "similar_first",
 ]

@@ -33,6 +33,7 @@ from .files import replacing, write_json
 from .loss_scale import LossScaleCallback
 from .mixing import Mixing, batch_generator
 from .modeling_videomae import classification_loss
+from .plots import save_training_curves
 
 logger = logging.getLogger(__name__)
 
@@ -494,9 +495,9 @@ class VideoMAETrainer(DurableTrainer):
 def train_and_save(trainer: VideoMAETrainer, settings: Mapping[str, Any] = MappingProxyType({})) -> dict | None:
     """Train, look at the validation videos where there are any, and leave what a run leaves in its output folder.
 
-    That is model and processor, trainer_state.json (the curves) and metrics.json: the last metrics, and as
-    "bad_videos" the paths that any process skipped. `resume` says where it goes on. `settings` are those of the clips
-    and the model: checkpoints remember them, and a resumed run tells which are others.
+    That is model and processor, trainer_state.json (the curves), curves.png of them, and metrics.json: the last
+    metrics, and as "bad_videos" the paths that any process skipped. `resume` says where it goes on. `settings` are
+    those of the clips and the model: checkpoints remember them, and a resumed run tells which are others.
 
     Returns the metrics; None where SIGTERM ended the training, which leaves a checkpoint and nothing else.
     Raises ValueError: a checkpoint to go on from that is not there; an output folder that has checkpoints, without
@@ -519,6 +520,7 @@ def train_and_save(trainer: VideoMAETrainer, settings: Mapping[str, Any] = Mappi
             with replacing(Path(args.output_dir) / TRAINER_STATE_NAME) as temporary:
                 trainer.state.save_to_json(temporary)
             write_json(Path(args.output_dir) / "metrics.json", metrics)
+            save_training_curves(trainer.state.log_history, Path(args.output_dir) / "curves.png")
             logger.warning("the model, its curves and metrics.json are in %s", args.output_dir)
     return metrics
 
