@@ -50,7 +50,8 @@ class InterruptionCallback(TrainerCallback):
             yield
         finally:
             self.is_listening.fill_(False)
-            signal.signal(signal.SIGTERM, before)
+            if not self.interrupted:  # else the program is about to end, well: torchrun's signal may still come
+                signal.signal(signal.SIGTERM, before)
 
     def _note(self, signum, frame):
         if not self.requested:
