@@ -10,6 +10,16 @@ from videomae.clips import sample_generator
 from videomae.data import PretrainingCollator
 from videomae.masking import tube_mask
 
+# Flags of a tiny network, no two sizes alike.
+ENCODER = (
+    "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
+    "--num_attention_heads 3 --intermediate_size 20"
+).split()
+DECODER = (
+    "--decoder_hidden_size 10 --decoder_num_hidden_layers 1 --decoder_num_attention_heads 5 "
+    "--decoder_intermediate_size 14 --mask_ratio 0.75"
+).split()
+
 
 class Clips(torch.utils.data.Dataset):
     """Pre-training items that, like the real ones, depend on epoch and index alone; remembers what was asked for."""

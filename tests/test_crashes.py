@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil  # a requirement of accelerate
 import pytest
 import torch
+from runs import DECODER, ENCODER
 
 from videomae import cli
 from videomae.checkpoints import FILES, LOCK, SAVING, find_checkpoints, last_checkpoint, step_of, what_is_missing
@@ -33,14 +34,6 @@ MARK = "VIDEOMAE_CRASH_TEST"  # in the environment of a program and of all proce
 STEPS_PER_EPOCH = 3
 LAUNCHER = "-m torch.distributed.run --standalone --local_addr 127.0.0.1 --nproc_per_node".split()
 
-ENCODER = (
-    "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
-    "--num_attention_heads 3 --intermediate_size 20"
-).split()
-DECODER = (
-    "--decoder_hidden_size 10 --decoder_num_hidden_layers 1 --decoder_num_attention_heads 5 "
-    "--decoder_intermediate_size 14 --mask_ratio 0.75"
-).split()
 # All that a resume has to carry. 13 videos: three steps of 4 in an epoch, and one video that is left out.
 TRAINING = (
     "--num_train_epochs 3 --warmup_epochs 1 --total_batch 4 --per_device_train_batch_size 1 --repeats 2 "

@@ -17,6 +17,7 @@ import pytest
 import torch
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+from runs import DECODER, ENCODER
 
 from videomae import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEVideoProcessor
 from videomae.scripts import run_evaluation, run_finetuning, run_pretraining
@@ -26,14 +27,7 @@ WITNESS = Path(__file__).with_name("witness.py")
 TIME_LIMIT = 240  # seconds
 HAS_DEEPSPEED = importlib.util.find_spec("deepspeed") is not None
 
-ENCODER = (
-    "--model small --image_size 24 32 --num_frames 4 --patch_size 8 --hidden_size 12 --num_hidden_layers 2 "
-    "--num_attention_heads 3 --intermediate_size 20"
-).split()
-DECODER = (
-    "--decoder_hidden_size 10 --decoder_num_hidden_layers 1 --decoder_num_attention_heads 5 "
-    "--decoder_intermediate_size 14 --mask_ratio 0.75 --frame_stride 3 --health_epochs 0"
-).split()
+PRETRAINED = [*DECODER, "--frame_stride", "3", "--health_epochs", "0"]
 SHORT = (
     "--num_train_epochs 3 --warmup_epochs 1 --logging_steps 1 --dataloader_num_workers 0 --use_cpu --disable_tqdm true"
 ).split()
@@ -223,7 +217,7 @@ def test_processes_give_the_losses_weights_and_bad_videos_of_one(engine, process
     for video in bad:
         video.write_text("this is no video")
     argv = ["--data", videos, "--on_bad_video", "skip", "--max_bad_share", "0.2"]
-    argv += [*ENCODER, *DECODER, *SHORT, *BATCH, *SGD, *KEEP]
+    argv += [*ENCODER, *PRETRAINED, *SHORT, *BATCH, *SGD, *KEEP]
     together = run_on(processes, engine, run_pretraining, tmp_path / "together", *argv)
     alone = run_alone(run_pretraining, tmp_path / "alone", *argv)
     assert_same_training(together, alone)
@@ -234,7 +228,7 @@ def test_processes_give_the_losses_weights_and_bad_videos_of_one(engine, process
 @pytest.mark.parametrize("engine", ENGINES)
 def test_processes_give_the_weights_of_one_with_adamw_and_clipping(engine, videos, tmp_path):
     argv = ["--data", videos, "--max_grad_norm", "0.1"]
-    argv += [*ENCODER, *DECODER, *SHORT, *BATCH, *ADAMW, *KEEP]
+    argv += [*ENCODER, *PRETRAINED, *SHORT, *BATCH, *ADAMW, *KEEP]
     together = run_on(2, engine, run_pretraining, tmp_path / "together", *argv)
     alone = run_alone(run_pretraining, tmp_path / "alone", *argv)
     assert_same_training(together, alone, atol=1e-4)  # AdamW divides small gradients by their own size
@@ -277,7 +271,7 @@ def test_processes_evaluate_each_video_once_as_one_does(classes, tiny_config, tm
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_processes_resume_in_the_middle_of_an_epoch(engine, videos, tmp_path):
-    argv = ["--data", videos, *ENCODER, *DECODER, *SHORT, *BATCH, *ADAMW, *KEEP]
+    argv = ["--data", videos, *ENCODER, *PRETRAINED, *SHORT, *BATCH, *ADAMW, *KEEP]
     if not engine.startswith("zero"):  # DeepSpeed has no average of the weights
         argv += ["--ema_decay", "0.7"]
     whole = run_on(2, engine, run_pretraining, tmp_path / "whole", *argv)
