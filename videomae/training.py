@@ -141,8 +141,6 @@ class VideoMAETrainingArguments(OptimizationArguments, TrainingArguments):
     def __post_init__(self):
         if complaints := self.complaints():
             raise ValueError("the training arguments do not fit:\n- " + "\n- ".join(complaints))
-        if self.fp16 and not _has_gpu(self.use_cpu):
-            raise ValueError("fp16 is true, but there is no GPU to compute in it: leave it out")
         self.dataloader_pin_memory &= _has_gpu(self.use_cpu)  # which it is for
         if self.bf16 is None:
             self.bf16 = not (self.fp16 or self.use_cpu) and _has_bf16()
@@ -292,6 +290,8 @@ class VideoMAETrainer(DurableTrainer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        if self.args.fp16 and self.args.device.type == "cpu":  # where accelerate would leave it out
+            raise ValueError("fp16 is true, but there is no GPU to compute in it: leave it out")
         self.can_return_loss = not self.label_names  # pre-training compares with the pixels: its loss needs no labels
         self.label_smoother = None  # transformers' knows neither probabilities as labels nor class weights
         self.class_weights = None
