@@ -139,7 +139,8 @@ def test_who_stops_listening_ends_the_children():
 
 
 PROGRAM = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
 sys.path.insert(0, sys.argv[1])
 from test_children import work
 from videomae.children import map_in_children
